@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab's scripts share: paths, running a program, telling how long a step took."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+LAB = BUILD / "lab"
+INVENTORY = LAB / "inventory"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quorum.hardening"
+NETNS = "qh-ctl"
+#: The machine's own namespace, named by lab/ctl before it enters the controller's.
+MACHINE_NETNS = "qh-machine"
+
+
+class LabError(Exception):
+    """Something the person at the keyboard has to know; printed as one line, without a stack trace."""
+
+
+def run(*command: str | Path, text_in: str | None = None, data_in: bytes | None = None, cwd: Path | None = None) -> str:
+    """Run a program and return its standard output; a failure carries the end of what it printed."""
+    payload = text_in.encode() if text_in is not None else data_in
+    done = subprocess.run([str(part) for part in command], input=payload, capture_output=True, cwd=cwd, check=False)
+    if done.returncode:
+        tail = (done.stderr or done.stdout).decode(errors="replace").strip()[-1500:]
+        raise LabError(f"{' '.join(str(part) for part in command)[:200]} failed ({done.returncode}): {tail}")
+    return done.stdout.decode(errors="replace")
+
+
+def succeeds(*command: str | Path) -> bool:
+    """Whether a program exits with 0; its output is of no interest."""
+    return subprocess.run([str(part) for part in command], capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[None]:
+    """Print what is being done and, once done, how many seconds it took."""
+    print(f"  - {what} ...", flush=True)
+    start = time.monotonic()
+    yield
+    print(f"    {what}: {time.monotonic() - start:.1f} s", flush=True)
+
+
+def leave_controller_namespace() -> None:
+    """Continue in the machine's own network namespace when started from inside the controller's.
+
+    Bridges and firewall rules of the lab live in the machine's namespace; Molecule calls the lab from the controller's.
+    """
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root: it makes network namespaces and bridges. Run it with sudo or as root.")
+    if run("ip", "netns", "identify", str(os.getpid())).strip() == NETNS:
+        os.execvp("nsenter", ["nsenter", f"--net=/run/netns/{MACHINE_NETNS}", "--", sys.executable, *sys.argv])

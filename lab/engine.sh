@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# engine.sh start|stop: a Docker engine for the lab. One that answers is used as it is. Where none does, on Debian and as
+# root, docker.io is installed and its daemon started in a session of its own; only such a daemon is ever stopped here.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+state=$root/build/lab
+pidfile=$state/dockerd.pid
+
+if [ "$1" = stop ]; then
+    [ -s "$pidfile" ] || exit 0
+    pid=$(cat "$pidfile")
+    # The number may have gone to another program since.
+    if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]; then
+        kill "$pid"
+        while [ -d "/proc/$pid" ]; do sleep 0.2; done
+    fi
+    rm -f "$pidfile"
+    exit 0
+fi
+
+[ "$(id -u)" = 0 ] || { echo "The lab needs root (network namespaces, bridges, debootstrap): run make with sudo or as root." >&2; exit 1; }
+missing=
+command -v docker >/dev/null || missing=docker.io
+# A client alone is not an engine.
+docker info >/dev/null 2>&1 || command -v dockerd >/dev/null || missing=docker.io
+for pair in debootstrap:debootstrap ip:iproute2 iptables:iptables ssh:openssh-client nsenter:util-linux; do
+    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+done
+if [ -n "$missing" ]; then
+    [ -e /etc/debian_version ] || { echo "Please install:$missing" >&2; exit 1; }
+    echo "  installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    mkdir -p "$state"
+    { apt-get -q update && apt-get -q -y install --no-install-recommends $missing; } >"$state/engine-install.log" 2>&1 || {
+        tail -5 "$state/engine-install.log" >&2
+        echo "Installing$missing failed; the whole log is in $state/engine-install.log" >&2
+        exit 1
+    }
+fi
+if ! command -v docker >/dev/null; then
+    apt-get -q -y install --no-install-recommends docker-cli >>"$state/engine-install.log" 2>&1 # a package of its own from Debian 13 on
+fi
+docker info >/dev/null 2>&1 && exit 0
+command -v dockerd >/dev/null || { echo "No Docker engine answers, and there is no dockerd here to start." >&2; exit 1; }
+echo "  no Docker engine answers: starting dockerd"
+mkdir -p "$state"
+setsid dockerd --pidfile="$pidfile" >"$state/dockerd.log" 2>&1 </dev/null &
+for _ in $(seq 60); do
+    docker info >/dev/null 2>&1 && exit 0
+    sleep 0.5
+done
+tail -5 "$state/dockerd.log" >&2
+echo "dockerd did not come up; its log is $state/dockerd.log" >&2
+exit 1

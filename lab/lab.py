@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab of quorum.hardening: one organisation's hosts as containers on segmented networks.
+
+lab.py up [--bare HOST,...|all]   images, networks, containers, inventory; what runs already is left alone
+lab.py down                       everything away but images and keys
+lab.py recreate HOST...           hosts made anew, virgin (their enrolled identities are gone with them)
+lab.py snapshot NAME              keep the hosts' disks under a name
+lab.py restore NAME [HOST...]     hosts made anew from kept disks
+lab.py signer                     give the stand-in's sealer the genesis that enrol wrote
+lab.py status                     what runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import archives
+import containers
+import images
+import topology as layout
+import written
+import yaml
+from common import INVENTORY, LAB, ROOT, LabError, leave_controller_namespace, run, step, succeeds
+from topology import Machine, Topology
+
+
+def guest_values(topology: Topology, name: str) -> dict[str, str]:
+    """The environment of a guest's script."""
+    if name == "infra":
+        mirror, security = images.mirrors()
+        return {"MIRROR": mirror, "SECURITY": security}
+    if name == "holders":
+        return {"HOLDERS": " ".join(topology.holders)}
+    if name == "outside":
+        return {"LEGS": " ".join(topology.machine(name).legs.values())}
+    return {}
+
+
+def unpack_geth(values: dict[str, object]) -> Path:
+    """The stand-in's binary for the signer."""
+    binary = LAB / "geth"
+    with tarfile.open(str(values["goquorum_archive"])) as tar, binary.open("wb") as target:
+        source = tar.extractfile("geth")
+        assert source is not None  # archives.py packed it
+        shutil.copyfileobj(source, target)
+    binary.chmod(0o755)
+    return binary
+
+
+def start(topology: Topology, machines: list[Machine], image_of: dict[str, str]) -> None:
+    """Containers of these hosts, a few at a time, until they answer."""
+    with step(f"{len(machines)} hosts"):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda machine: containers.create_host(topology, machine, image_of[machine.name]), machines))
+        written.wait_for_boot(machines)
+
+
+def up(topology: Topology, bare: set[str]) -> None:
+    """Bring up what is missing."""
+    began = time.monotonic()
+    LAB.mkdir(parents=True, exist_ok=True)
+    (ROOT / "build/collections/ansible_collections/quorum").mkdir(parents=True, exist_ok=True)
+    images.ensure(["host", "tools", *(["bare"] if bare else [])])
+    with step("archives"):
+        programs = archives.collect()
+    with step("networks and the controller's namespace"):
+        containers.ensure_networks(topology)
+        containers.ensure_controller(topology)
+    containers.ensure_key()
+    guests = [guest for guest in topology.guests if guest.only_flavour in ("", programs["goquorum_flavour"])]
+    missing_guests = [guest for guest in guests if not containers.running(guest)]
+    with step(f"{len(missing_guests)} containers beside the hosts"):
+        for guest in missing_guests:
+            containers.remove(guest)
+            geth = unpack_geth(programs) if guest.name == "signer" else None
+            containers.create_guest(topology, guest, guest_values(topology, guest.name), geth)
+    missing = [host for host in topology.hosts if not containers.running(host)]
+    if len(missing) == len(topology.hosts):
+        written.forget_identities()
+    for host in missing:
+        containers.remove(host)
+    kinds = {host.name: "bare" if host.name in bare else "host" for host in missing}
+    if missing:
+        start(topology, missing, {host.name: images.tag(kinds[host.name], host.release) for host in missing})
+    written.write_ssh(topology)
+    written.write_inventory(topology, programs)
+    print(f"  lab is up: {time.monotonic() - began:.1f} s")
+
+
+def down(topology: Topology) -> None:
+    """Containers, networks, namespace and what was written about them; images, archives and snapshots stay."""
+    with step("removing the lab"):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(containers.remove, [*topology.hosts, *topology.guests]))
+        containers.remove_controller()
+        containers.remove_networks(topology)
+        written.forget_identities()
+
+
+def recreate(topology: Topology, names: list[str], image_of: dict[str, str]) -> None:
+    """These hosts anew, from the given images."""
+    machines = [topology.machine(name) for name in names]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(containers.remove, machines))
+    start(topology, machines, image_of)
+    written.write_ssh(topology)
+    # A multiplexed connection to the old host would otherwise be found by the next run.
+    for socket in (Path.home() / ".ansible/cp").glob("*"):
+        succeeds("ssh", "-o", f"ControlPath={socket}", "-O", "exit", "any")
+
+
+def snapshot(topology: Topology, name: str) -> None:
+    """Keep every host's disk, and the register that goes with it."""
+    with step(f"snapshot {name}"):
+        for host in topology.hosts:
+            # A commit loses the three files that Docker puts binds over; the lab's init takes them from here.
+            keep = "mkdir -p /.lab && cp /etc/hosts /etc/hostname /etc/resolv.conf /.lab/"
+            run("docker", "exec", host.container, "sh", "-c", keep)
+            run("docker", "commit", host.container, f"quorum-lab/snapshot-{host.name}:{name}")
+            run("docker", "exec", host.container, "rm", "-rf", "/.lab")
+        saved = LAB / "snapshots" / name
+        shutil.copytree(INVENTORY, saved, dirs_exist_ok=True)
+
+
+def restore(topology: Topology, name: str, only: list[str]) -> None:
+    """Hosts from kept disks; all of them together with their register."""
+    names = only or [host.name for host in topology.hosts]
+    recreate(topology, names, {host: f"quorum-lab/snapshot-{host}:{name}" for host in names})
+    if not only:
+        shutil.rmtree(INVENTORY)
+        shutil.copytree(LAB / "snapshots" / name, INVENTORY)
+
+
+def start_signer(topology: Topology) -> None:
+    """Genesis and peers for the sealer of the stand-in's chain; nothing to do with the real client."""
+    values = yaml.safe_load((INVENTORY / "group_vars/all/lab.yml").read_text())
+    if values["goquorum_flavour"] != "geth":
+        return
+    register = yaml.safe_load((INVENTORY / "group_vars/all/register.yml").read_text())
+    enodes = [
+        f"enode://{node['enode']}@{node['addresses'][0]}:{node['port']}"
+        for member in register["consortium_members"]
+        for node in member["nodes"]
+        if member["name"] != "lab-signer"
+    ]
+    consortium = yaml.safe_load((INVENTORY / "group_vars/all/consortium.yml").read_text())
+    files = {
+        "var/lib/signer/networkid": str(consortium["consortium_chain_id"]),
+        "var/lib/signer/data/geth/static-nodes.json": json.dumps(enodes),
+        "var/lib/signer/genesis.json": (INVENTORY / "genesis.json").read_text(),
+    }
+    archive = containers.tar_of({path: (text.encode(), 0o600, 0) for path, text in files.items()})
+    run("docker", "cp", "-", f"{topology.machine('signer').container}:/", data_in=archive)
+
+
+def status(topology: Topology) -> None:
+    """One line per machine."""
+    for machine in (*topology.hosts, *topology.guests):
+        state = "up" if containers.running(machine) else "-"
+        print(f"{machine.name:12} {state:3} {machine.release:9} {' '.join(machine.legs.values())}")
+
+
+def main() -> int:
+    """Read the command line and do one thing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("up").add_argument("--bare", default="", help="hosts without the roles' packages, or all")
+    for verb in ("down", "status", "signer"):
+        verbs.add_parser(verb)
+    verbs.add_parser("recreate").add_argument("hosts", nargs="+")
+    verbs.add_parser("snapshot").add_argument("name")
+    restoring = verbs.add_parser("restore")
+    restoring.add_argument("name")
+    restoring.add_argument("hosts", nargs="*")
+    chosen = parser.parse_args()
+    try:
+        leave_controller_namespace()
+        topology = layout.load()
+        if chosen.verb == "up":
+            everyone = {host.name for host in topology.hosts}
+            up(topology, everyone if chosen.bare == "all" else set(filter(None, chosen.bare.split(","))))
+        elif chosen.verb == "recreate":
+            virgin = {host.name: images.tag("host", host.release) for host in topology.hosts}
+            recreate(topology, chosen.hosts, virgin)
+        elif chosen.verb == "snapshot":
+            snapshot(topology, chosen.name)
+        elif chosen.verb == "restore":
+            restore(topology, chosen.name, chosen.hosts)
+        else:
+            {"down": down, "status": status, "signer": start_signer}[chosen.verb](topology)
+    except LabError as problem:
+        print(f"lab: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
