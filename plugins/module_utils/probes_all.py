@@ -1,0 +1,17 @@
+# Copyright: (c) 2026, quorum.hardening contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every probe by the name that the catalogue calls it."""
+
+from __future__ import annotations
+
+from . import probes_firewall, probes_geth, probes_host, probes_ssh, probes_tls
+from .probing import Registry
+
+REGISTRY: Registry = {
+    **probes_ssh.PROBES,
+    **probes_firewall.PROBES,
+    **probes_host.PROBES,
+    **probes_tls.PROBES,
+    **probes_geth.PROBES,
+}
