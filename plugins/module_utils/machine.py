@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, quorum.hardening contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host is and can do, found by asking the machine: read-only and without starting programs."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .ground import Names, Seen
+from .tree import digest
+
+DPKG_STATUS = "/var/lib/dpkg/status"
+INSTALLED = "install ok installed"
+HELD = "hold ok installed"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+CAP_SYS_MODULE = 16
+CAP_SYS_TIME = 25
+AUDIT_GET = 1000
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+    except OSError:
+        return ""
+
+
+def parse_packages(status: str) -> dict[str, tuple[str, str]]:
+    """Installed packages of a dpkg status file: name to (version, architecture)."""
+    found = {}
+    for block in status.split("\n\n"):
+        fields = dict(
+            line.split(": ", 1) for line in block.splitlines() if line[:1] not in (" ", "\t") and ": " in line
+        )
+        if fields.get("Status") in (INSTALLED, HELD):
+            found[fields["Package"]] = (fields.get("Version", ""), fields.get("Architecture", ""))
+    return found
+
+
+def missing(wanted: Iterable[str], installed: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Wanted packages that are not installed, in the order given; ``name:architecture`` is understood."""
+    found = []
+    for package in wanted:
+        name, _colon, architecture = package.partition(":")
+        have = installed.get(name)
+        if have is None or (architecture and have[1] not in (architecture, "all")):
+            found.append(package)
+    return found
+
+
+def parse_release(text: str) -> dict[str, str]:
+    """Variables of an ``os-release`` file."""
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
+
+
+def audit_answers() -> bool:
+    """Whether the kernel's audit subsystem talks to us; it does not to a container."""
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 9) as link:
+            link.settimeout(0.5)
+            link.send(struct.pack("=IHHII", 16, AUDIT_GET, 1, 1, 0))
+            return answer_is_status(link.recv(4096))
+    except OSError:
+        return False
+
+
+def answer_is_status(answer: bytes) -> bool:
+    """Whether a netlink answer is the audit status rather than a refusal."""
+    return len(answer) >= 16 and struct.unpack_from("=IH", answer)[1] == AUDIT_GET
+
+
+class Machine:
+    """One machine, seen below a root directory."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = root.rstrip("/")
+
+    def _at(self, path: str) -> str:
+        return self._root + path
+
+    def packages(self) -> dict[str, tuple[str, str]]:
+        """Installed packages: name to (version, architecture)."""
+        return parse_packages(_text(self._at(DPKG_STATUS)))
+
+    def release(self, packages: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        """``distribution`` and ``version`` as in os-release, ``architecture`` as the packages call it."""
+        found = parse_release(_text(self._at("/etc/os-release")))
+        machine = os.uname().machine
+        architecture = packages.get("dpkg", ("", ""))[1] or MACHINES.get(machine, machine)
+        return {
+            "distribution": found.get("ID", "unknown"),
+            "version": found.get("VERSION_ID", "unknown"),
+            "codename": found.get("VERSION_CODENAME", ""),
+            "architecture": architecture,
+        }
+
+    def _writable(self, path: str) -> bool:
+        # access() answers with EROFS for what is mounted read-only, for root, too.
+        return os.access(self._at(path), os.W_OK)
+
+    def _may(self, capability: int) -> bool:
+        for line in _text(self._at("/proc/self/status")).splitlines():
+            if line.startswith("CapEff:"):
+                return bool(int(line.split()[1], 16) >> capability & 1)
+        return False
+
+    def capabilities(self) -> dict[str, bool]:
+        """What this machine can carry. A container typically lacks most of it."""
+        release = os.uname().release
+        controllers = _text(self._at("/sys/fs/cgroup/cgroup.controllers")).split()
+        unlocked = _text(self._at("/proc/sys/kernel/modules_disabled")).strip() != "1"
+        return {
+            "kernel_parameters": self._writable("/proc/sys/kernel/core_pattern"),
+            "network_parameters": self._writable("/proc/sys/net/ipv4/ip_forward"),
+            "audit": audit_answers(),
+            "apparmor": _text(self._at("/sys/module/apparmor/parameters/enabled")).startswith("Y")
+            and self._writable("/sys/kernel/security/apparmor/.load"),
+            "modules": self._may(CAP_SYS_MODULE) and unlocked and os.path.isdir(self._at(f"/lib/modules/{release}")),
+            "memory_ceiling": "memory" in controllers or self._writable("/sys/fs/cgroup/memory/system.slice"),
+            "tpm": bool(glob.glob(self._at("/sys/class/tpm/tpm*"))),
+            "kernel_log": self._kernel_log(),
+            "clock": self._may(CAP_SYS_TIME),
+        }
+
+    def _kernel_log(self) -> bool:
+        try:
+            os.close(os.open(self._at("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError:
+            return False
+        return True
+
+    def undone(self) -> list[dict[str, Any]]:
+        """Records of undos that fired since the last confirmed change, by name."""
+        found = []
+        for path in sorted(glob.glob(self._at("/var/lib/quorum.hardening/undo/*/fired.json"))):
+            name = os.path.basename(os.path.dirname(path))
+            try:
+                record = json.loads(_text(path))
+            except ValueError:
+                record = {}
+            found.append({**(record if isinstance(record, dict) else {}), "name": name})
+        return found
+
+
+def describe(seen: Seen, names: Names) -> dict[str, Any]:
+    """A file as the result shows it; the fingerprint of a regular file only."""
+    if seen.kind == "absent":
+        return {
+            "exists": False,
+            "kind": "absent",
+            "sha256": "",
+            "link": "",
+            "mode": "",
+            "owner": "",
+            "group": "",
+            "size": 0,
+        }
+    owner, _colon, group = names.of(seen.uid, seen.gid).partition(":")
+    return {
+        "exists": True,
+        "kind": seen.kind,
+        "link": seen.target,
+        "mode": f"{seen.mode:04o}",
+        "owner": owner,
+        "group": group,
+        "sha256": digest(seen.content) if seen.kind == "file" else "",
+        "size": len(seen.content),
+    }
+
+
+def settled(path: str) -> str:
+    """The path with all links among its directories followed, the last name as it is."""
+    folder, name = os.path.split(path.rstrip("/"))
+    return os.path.join(os.path.realpath(folder), name)
