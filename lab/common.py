@@ -57,4 +57,5 @@ def leave_controller_namespace() -> None:
     if os.geteuid() != 0:
         raise LabError("the lab needs root: it makes network namespaces and bridges. Run it with sudo or as root.")
     if run("ip", "netns", "identify", str(os.getpid())).strip() == NETNS:
-        os.execvp("nsenter", ["nsenter", f"--net=/run/netns/{MACHINE_NETNS}", "--", sys.executable, *sys.argv])
+        outside = ["nsenter", f"--net=/run/netns/{MACHINE_NETNS}", "--", sys.executable, *sys.argv]
+        sys.exit(subprocess.run(outside, check=False).returncode)

@@ -43,9 +43,14 @@ if ! command -v docker >/dev/null; then
 fi
 docker info >/dev/null 2>&1 && exit 0
 command -v dockerd >/dev/null || { echo "No Docker engine answers, and there is no dockerd here to start." >&2; exit 1; }
-echo "  no Docker engine answers: starting dockerd"
 mkdir -p "$state"
-setsid dockerd --pidfile="$pidfile" >"$state/dockerd.log" 2>&1 </dev/null &
+if [ -d /run/systemd/system ]; then
+    echo "  no Docker engine answers: starting docker.service"
+    systemctl start docker.service
+else
+    echo "  no Docker engine answers: starting dockerd"
+    setsid dockerd --pidfile="$pidfile" >"$state/dockerd.log" 2>&1 </dev/null &
+fi
 for _ in $(seq 60); do
     docker info >/dev/null 2>&1 && exit 0
     sleep 0.5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the lab's images: debootstrap, import, one build step. A tag carries the hash of the recipe, so it is a cache."""
+"""Makes the lab's images: debootstrap, import, one build step. A tag carries the recipe's hash, so it is a cache."""
 
 from __future__ import annotations
 

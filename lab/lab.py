@@ -20,6 +20,7 @@ import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import archives
 import containers
@@ -43,12 +44,13 @@ def guest_values(topology: Topology, name: str) -> dict[str, str]:
     return {}
 
 
-def unpack_geth(values: dict[str, object]) -> Path:
+def unpack_geth(values: dict[str, Any]) -> Path:
     """The stand-in's binary for the signer."""
     binary = LAB / "geth"
     with tarfile.open(str(values["goquorum_archive"])) as tar, binary.open("wb") as target:
         source = tar.extractfile("geth")
-        assert source is not None  # archives.py packed it
+        if source is None:
+            raise LabError(f"{values['goquorum_archive']} holds no program named geth")
         shutil.copyfileobj(source, target)
     binary.chmod(0o755)
     return binary
@@ -60,6 +62,20 @@ def start(topology: Topology, machines: list[Machine], image_of: dict[str, str])
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda machine: containers.create_host(topology, machine, image_of[machine.name]), machines))
         written.wait_for_boot(machines)
+
+
+def start_guests(topology: Topology, programs: dict[str, Any]) -> None:
+    """The containers beside the hosts, those that do not run."""
+    wanted = [guest for guest in topology.guests if guest.only_flavour in ("", programs["goquorum_flavour"])]
+    missing = [guest for guest in wanted if not containers.running(guest)]
+
+    def begin(guest: Machine) -> None:
+        containers.remove(guest)
+        geth = unpack_geth(programs) if guest.name == "signer" else None
+        containers.create_guest(topology, guest, guest_values(topology, guest.name), geth)
+
+    with step(f"{len(missing)} containers beside the hosts"), ThreadPoolExecutor(4) as pool:
+        list(pool.map(begin, missing))
 
 
 def up(topology: Topology, bare: set[str]) -> None:
@@ -74,16 +90,12 @@ def up(topology: Topology, bare: set[str]) -> None:
         containers.ensure_networks(topology)
         containers.ensure_controller(topology)
     containers.ensure_key()
-    guests = [guest for guest in topology.guests if guest.only_flavour in ("", programs["goquorum_flavour"])]
-    missing_guests = [guest for guest in guests if not containers.running(guest)]
-    with step(f"{len(missing_guests)} containers beside the hosts"):
-        for guest in missing_guests:
-            containers.remove(guest)
-            geth = unpack_geth(programs) if guest.name == "signer" else None
-            containers.create_guest(topology, guest, guest_values(topology, guest.name), geth)
     missing = [host for host in topology.hosts if not containers.running(host)]
     if len(missing) == len(topology.hosts):
+        # New identities make a new chain, and the stand-in's sealer would hold on to the old one.
         written.forget_identities()
+        containers.remove(topology.machine("signer"))
+    start_guests(topology, programs)
     for host in missing:
         containers.remove(host)
     kinds = {host.name: "bare" if host.name in bare else "host" for host in missing}
@@ -154,10 +166,11 @@ def start_signer(topology: Topology) -> None:
     files = {
         "var/lib/signer/networkid": str(consortium["consortium_chain_id"]),
         "var/lib/signer/data/geth/static-nodes.json": json.dumps(enodes),
-        "var/lib/signer/genesis.json": (INVENTORY / "genesis.json").read_text(),
+        "var/lib/signer/genesis.json": (INVENTORY / "group_vars/genesis.json").read_text(),
     }
     archive = containers.tar_of({path: (text.encode(), 0o600, 0) for path, text in files.items()})
     run("docker", "cp", "-", f"{topology.machine('signer').container}:/", data_in=archive)
+    print("  the sealer has its genesis")
 
 
 def status(topology: Topology) -> None:

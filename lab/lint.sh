@@ -25,7 +25,7 @@ check "ruff format" ruff format --check --quiet .
 check mypy mypy --no-error-summary -p ansible_collections.quorum.hardening.plugins.module_utils
 check yamllint yamllint --strict .
 if [ "$1" = all ]; then
-    check ansible-lint ansible-lint --quiet
+    check ansible-lint ansible-lint -q
     check "collection build" lab/collection.sh
     check "ansible-test sanity" lab/sanity.sh
     check galaxy-importer lab/importer.sh

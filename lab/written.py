@@ -116,7 +116,7 @@ def write_inventory(topology: Topology, archives: dict[str, Any]) -> None:
 
 def forget_identities() -> None:
     """Drop what an earlier set of hosts enrolled, and that it was audited; needed when all hosts are made anew."""
-    for path in (INVENTORY / "group_vars/all/register.yml", INVENTORY / "genesis.json", AUDITED_BEFORE):
+    for path in (INVENTORY / "group_vars/all/register.yml", INVENTORY / "group_vars/genesis.json", AUDITED_BEFORE):
         path.unlink(missing_ok=True)
 
 

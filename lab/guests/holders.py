@@ -9,14 +9,15 @@ The share goes to the store through the holder's own SSH tunnel; nobody else eve
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.client
 import json
 import ssl
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Holder(threading.Thread):
         print(f"{time.strftime('%H:%M:%S')} {self.name}: {what}", flush=True)
 
     def ssh(self, *extra: str) -> list[str]:
-        """The command line for vault, through the jump host; options must be in the file for the first hop to see them."""
+        """The command line for vault, through the jump host, whose hop sees only what stands in the file."""
         config = self.home / "ssh_config"
         if not config.exists():
             common = (HOME / "ssh_config").read_text(encoding="utf-8")
@@ -68,8 +69,13 @@ class Holder(threading.Thread):
     ) -> dict[str, Any]:
         """One request to the store through the tunnel."""
         data = json.dumps(body).encode() if body else None
-        request = urllib.request.Request(f"https://127.0.0.1:{self.port}/v1/{path}", data=data, method=method)
-        with urllib.request.urlopen(request, timeout=10, context=context) as response:
+        with contextlib.closing(
+            http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
+        ) as store:
+            store.request(method, f"/v1/{path}", data)
+            response = store.getresponse()
+            if response.status != HTTPStatus.OK:
+                raise OSError(f"{path}: {response.status} {response.read(200)!r}")
             answer: dict[str, Any] = json.load(response)
             return answer
 
@@ -93,7 +99,7 @@ class Holder(threading.Thread):
         self.tunnel = None
 
     def watch(self, answer: dict[str, Any]) -> None:
-        """Look at the store through one tunnel, unseal it when sealed; returns when the tunnel or the trust is gone."""
+        """Look at the store through one tunnel, unseal when sealed; ends with the tunnel or the trust."""
         context = ssl.create_default_context(cadata=answer["ca"])
         self.open_tunnel(answer["address"])
         failures = 0
@@ -101,7 +107,7 @@ class Holder(threading.Thread):
         while self.tunnel is not None and self.tunnel.poll() is None and failures < 3:
             try:
                 status = self.call(context, "GET", "sys/seal-status")
-                # One share counts once: hand it in again only when the store has forgotten it (a new nonce, no progress).
+                # Hand a share in again only when the store has forgotten it (a new nonce, or no progress).
                 mark = f"{status.get('nonce')}/{bool(status.get('progress'))}"
                 if status.get("initialized") and status["sealed"] and mark != handed_in:
                     status = self.call(context, "PUT", "sys/unseal", {"key": self.decrypt(answer["share"])})
@@ -111,13 +117,10 @@ class Holder(threading.Thread):
                 failures = 0
                 time.sleep(SEALED if status["sealed"] else OPEN)
             except ssl.SSLError as problem:
-                self.say(f"no trust in the store's certificate: {problem}")
+                self.say(f"the store's certificate is not the one expected: {problem}")
                 return
-            except (OSError, ValueError) as problem:
+            except (OSError, ValueError, http.client.HTTPException):
                 failures += 1
-                if isinstance(getattr(problem, "reason", None), ssl.SSLError):
-                    self.say("the store's certificate has changed")
-                    return
                 time.sleep(SEALED)
 
     def run(self) -> None:

@@ -36,7 +36,7 @@ def dns_answer(query: bytes) -> bytes:
 
 def serve_tcp(port: int) -> None:
     """Accept, note, greet, close; on 53 answer DNS over TCP, on the others HTTP, which any client can read."""
-    with socket.create_server(("0.0.0.0", port), backlog=64) as listener:
+    with socket.create_server(("", port), backlog=64) as listener:
         while True:
             connection, peer = listener.accept()
             threading.Thread(target=_talk, args=(connection, port, peer[0]), daemon=True).start()
@@ -65,7 +65,7 @@ def serve_udp(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         # The reply must leave from the address that was asked, and this container has many.
         server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        server.bind(("0.0.0.0", port))
+        server.bind(("", port))
         while True:
             data, ancillary, _flags, peer = server.recvmsg(4096, 256)
             own = socket.inet_ntoa(ancillary[0][2][8:12])

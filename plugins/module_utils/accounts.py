@@ -230,10 +230,11 @@ def end_sessions(
     uids: Mapping[str, int],
     kill: Callable[[int, int], None] = os.kill,
     find: Callable[[int], Iterable[int]] = processes_of,
+    logins: str = "/run/systemd/users",
 ) -> None:
     """End everything that runs as these users; what logind does not know of is killed."""
     for name, uid in uids.items():
-        if os.path.exists(f"/run/systemd/users/{uid}"):
+        if os.path.exists(f"{logins}/{uid}"):
             runner(["loginctl", "terminate-user", name], timeout=30)
         for pid in find(uid):
             try:

@@ -11,13 +11,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .commands import HostError
+from .commands import HostError, Runner
 from .ground import Ground, split
+from .systemd import show
 from .tree import WANTS, Entry, gather_wants
 
 STATE = "/var/lib/quorum.hardening"
 OVERLAYS = STATE + "/overlay"
 OUTSTANDING = STATE + "/wants.json"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+def boot_id(path: str = BOOT_ID) -> str:
+    """Id of the present boot; empty where the kernel has none."""
+    try:
+        with open(path, encoding="ascii") as handle:
+            return handle.read().strip()
+    except OSError:
+        return ""
 
 
 def read_json(ground: Ground, path: str) -> dict[str, Any]:
@@ -75,7 +86,12 @@ class Memory:
         return write_json(ground, self.path, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        return {"version": 1, "role": self.role, "files": self.files, "directories": sorted(set(self.directories))}
+        return {
+            "version": 1,
+            "role": self.role,
+            "files": dict(self.files),
+            "directories": sorted(set(self.directories)),
+        }
 
     def learn(self, entries: Iterable[Entry]) -> None:
         """Remember entries as they are now wanted."""
@@ -124,15 +140,36 @@ def _remembered_by_others(ground: Ground, memory: Memory) -> set[str]:
     return found
 
 
-def outstanding(ground: Ground, role: str) -> dict[str, list[str]]:
-    """Units that a landing of this role still waits for: a run that was cut short left them."""
-    return gather_wants([read_json(ground, OUTSTANDING).get(role, {})])
+def outstanding(ground: Ground, role: str, runner: Runner, boot: str) -> dict[str, list[str]]:
+    """Units that a landing of this role still waits for: a run that was cut short left them.
+
+    A unit that has followed since by whatever hand, or that does not run, is owed nothing any more.
+
+    :param boot: id of the present boot; after another one every unit has read its files anew.
+    """
+    debt = read_json(ground, OUTSTANDING).get(role, {})
+    wants = gather_wants([debt])
+    if debt.get("boot") != boot:
+        return gather_wants([])
+    try:
+        units = show(runner, sorted({unit for kind in WANTS for unit in wants[kind]}))
+    except HostError:
+        # Without an answer the debt stands: one reload too many does no harm, one too few does.
+        return wants
+    stamps = {"restart": "ActiveEnterTimestampMonotonic", "reload": "StateChangeTimestampMonotonic"}
+    return {
+        kind: [u for u in wants[kind] if units[u].running and int(units[u][stamps[kind]] or 0) < debt["at"]]
+        for kind in WANTS
+    }
 
 
-def owe(ground: Ground, role: str, wants: Mapping[str, Sequence[str]]) -> None:
-    """Remember, before anything lands, which units will have to follow."""
+def owe(ground: Ground, role: str, wants: Mapping[str, Sequence[str]], boot: str, now: int) -> None:
+    """Remember, before anything lands, which units will have to follow.
+
+    :param now: the monotonic clock in microseconds, as systemd has it.
+    """
     book = read_json(ground, OUTSTANDING)
-    book[role] = gather_wants([book.get(role, {}), wants])
+    book[role] = {**gather_wants([book.get(role, {}), wants]), "boot": boot, "at": now}
     write_json(ground, OUTSTANDING, _without_empty(book))
 
 
@@ -143,7 +180,8 @@ def settle_wants(ground: Ground, restarted: Iterable[str], reloaded: Iterable[st
     book = read_json(ground, OUTSTANDING)
     done = {"restart": set(restarted), "reload": set(reloaded) | set(restarted)}
     for role, wants in book.items():
-        book[role] = {kind: [unit for unit in wants.get(kind, ()) if unit not in done[kind]] for kind in WANTS}
+        rest = {kind: [unit for unit in wants.get(kind, ()) if unit not in done[kind]] for kind in WANTS}
+        book[role] = {**wants, **rest}
     return write_json(ground, OUTSTANDING, _without_empty(book))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 from .commands import HostError, Runner, must
 from .ground import Ground, Names
 from .landing import Change, Landing, compare, difference
-from .memory import OUTSTANDING, Memory, leftovers, outstanding, owe, read_json, write_json
+from .memory import OUTSTANDING, Memory, boot_id, leftovers, outstanding, owe, read_json, write_json
 from .staging import Leaving, Stage
 from .tree import Entry, gather_wants, shown
 
@@ -91,7 +92,7 @@ class Overlay:
                 book = read_json(ground, OUTSTANDING)
                 # Remembered first: a run that is cut short in the middle leaves nothing that nobody knows of.
                 memory.save(ground)
-                owe(ground, order.role, result.wants)
+                owe(ground, order.role, result.wants, boot_id(), time.monotonic_ns() // 1000)
                 try:
                     self._land(order, memory, changes, old.removable, result)
                 except HostError:
@@ -104,7 +105,7 @@ class Overlay:
             result.changed = True
             if not order.check_mode:
                 memory.save(ground)
-        late = outstanding(ground, order.role)
+        late = outstanding(ground, order.role, self._runner, boot_id())
         result.wants.update(gather_wants([result.wants, late]))
         return result
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from calendar import timegm
 from typing import Any
 
 from .probing import Absent, Args, Observation, Unreadable
@@ -58,38 +57,24 @@ def tls_front(args: Args, system: System) -> Observation:
     return Observation(found, f"port {port}")
 
 
-def _days_left(text: str, now: float) -> int:
-    """Whole days until an openssl date such as ``notAfter=Jan  2 03:04:05 2027 GMT``."""
-    stamp = text.split("=", 1)[1].replace(" GMT", "").strip()
-    return int((timegm(time.strptime(stamp, "%b %d %H:%M:%S %Y")) - now) // 86400)
-
-
 def served_certificate(args: Args, system: System) -> Observation:
-    """The certificate that a port serves. args: addresses, port, ca (file with the CA it must come from).
+    """The certificate that a port serves, with the chain that it sends along, as a caller judges it.
 
-    found: address -> days_left, chain (ok, or openssl's reason).
+    args: addresses, port, ca (file with the CA that it must lead to).
+    found: address -> chain (ok, or why not), days_left (whole days; None where the chain is not ok).
     """
     port, authority = int(args["port"]), str(args["ca"])
     if system.stat(authority) is None:
         raise Absent(f"{authority} is not there")
     found: dict[str, Any] = {}
     for address in args["addresses"]:
-        outcome = system.tls(address, port)
+        outcome = system.tls(address, port, authority=authority)
         if not outcome.connected:
             raise Absent(f"nothing listens on {address} port {port}")
-        if not outcome.certificate:
+        if not outcome.expires and not outcome.untrusted:
             raise Unreadable(f"{address} port {port} shows no certificate: {outcome.detail}")
-        dates = system.run(["openssl", "x509", "-noout", "-enddate"], outcome.certificate)
-        if dates.code != 0:
-            raise Unreadable(f"openssl x509: {dates.err.strip() or dates.code}")
-        chain = system.run(
-            ["openssl", "verify", "-partial_chain", "-purpose", "sslserver", "-CAfile", authority], outcome.certificate
-        )
-        detail = next((line for line in chain.err.splitlines() if line.startswith("error")), "not verified")
-        found[address] = {
-            "days_left": _days_left(dates.out.strip(), time.time()),
-            "chain": "ok" if chain.code == 0 else detail,
-        }
+        days = int((outcome.expires - time.time()) // 86400)
+        found[address] = {"chain": outcome.untrusted or "ok", "days_left": None if outcome.untrusted else days}
     return Observation(found, f"port {port}, judged by {authority}")
 
 

@@ -72,7 +72,7 @@ def own_nodes(case: Case) -> Iterator[Fault]:
             advice = "the name of one of " + (", ".join(sorted(hosts)) or "the hosts") + ", or take it out"
             yield CONSORTIUM, path, node.name, problem, advice
             continue
-        if set(node.addresses) != set(host.leg("ledger")):
+        if host.leg("ledger") and set(node.addresses) != set(host.leg("ledger")):
             problem = f"is not what host_addresses.ledger of {host.name} says"
             yield CONSORTIUM, f"{path}.addresses", ", ".join(node.addresses), problem, ", ".join(host.leg("ledger"))
         if node.port != host.ports["p2p"]:

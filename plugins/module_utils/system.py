@@ -214,9 +214,9 @@ class System:
         """Answer to a plain TCP request: see :func:`wire.exchange`."""
         return exchange(address, port, payload)
 
-    def tls(self, address: str, port: int, maximum: str = "") -> TlsOutcome:
+    def tls(self, address: str, port: int, maximum: str = "", authority: str = "") -> TlsOutcome:
         """A TLS handshake without a client certificate: see :func:`wire.tls_handshake`."""
-        return tls_handshake(address, port, maximum)
+        return tls_handshake(address, port, maximum, self._path(authority) if authority else "")
 
     def socket_inodes(self, pid: int) -> set[int]:
         """Inodes of the sockets a process holds; Unreadable when its descriptors may not be seen."""

@@ -25,6 +25,8 @@ PROPERTIES = (
     "ConditionTimestampMonotonic",
     "ExecMainStartTimestampMonotonic",
     "ExecMainStatus",
+    "ActiveEnterTimestampMonotonic",
+    "StateChangeTimestampMonotonic",
 )
 SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".swap", ".slice", ".scope")
 RUNNING = ("active", "activating", "reloading", "refreshing")

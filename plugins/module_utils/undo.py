@@ -187,7 +187,7 @@ def arm(
             shutil.rmtree(directory, ignore_errors=True)
             plan = {"name": name, "armed_at": now(), "boot": place.boot(), "entries": [], "commands": [], "files": []}
         saved = os.path.join(directory, "saved")
-        os.makedirs(saved, mode=0o700, exist_ok=True)
+        make_directories(saved, 0o700)
         known = {entry["path"] for entry in plan["entries"]}
         for path in dict.fromkeys(paths):
             if path not in known:

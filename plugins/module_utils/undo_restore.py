@@ -233,7 +233,8 @@ def fire(name: str, place: Place = HOST) -> int:
             "problems": problems,
         }
         write_json(os.path.join(directory, "fired.json"), record)
-        print(f"undo {name}: last good state of {plan['armed_at']} restored ({reason})", *problems, sep="\n")
+        told = [f"undo {name}: last good state of {plan['armed_at']} restored ({reason})", *problems]
+        sys.stdout.write("\n".join(told) + "\n")
         if problems:
             return 1
         forget(place, name)
@@ -243,10 +244,10 @@ def fire(name: str, place: Place = HOST) -> int:
 def main(argv: list[str]) -> int:
     """Entry point of the installed program: ``undo fire NAME``."""
     if len(argv) != 3 or argv[1] != "fire":
-        print(f"usage: {argv[0]} fire NAME", file=sys.stderr)
+        sys.stderr.write(f"usage: {argv[0]} fire NAME\n")
         return 2
     return fire(argv[2])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    raise SystemExit(main(sys.argv))

@@ -9,16 +9,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-# Runs inside a private mount namespace: mounts copies over the real places, puts new files where nothing is yet (as
-# well as the kernel lets it), empties directories, and becomes the checker. All names come in as arguments.
+# Runs inside a private mount namespace: puts new files where nothing is yet (as well as the kernel lets it), mounts
+# copies over the real places, empties directories, and becomes the checker. All names come in as arguments. The copies
+# come second: a layer over a parent directory would hide what is mounted below it.
 ENTER = """set -eu
-n=$1; shift
-while [ "$n" -gt 0 ]; do mount --bind -- "$1" "$2"; shift 2; n=$((n - 1)); done
 n=$1; shift
 while [ "$n" -gt 0 ]; do
   mount -t overlay overlay -o "lowerdir=$3,upperdir=$1,workdir=$2" "$3" 2>/dev/null || :
   shift 3; n=$((n - 1))
 done
+n=$1; shift
+while [ "$n" -gt 0 ]; do mount --bind -- "$1" "$2"; shift 2; n=$((n - 1)); done
 n=$1; shift
 while [ "$n" -gt 0 ]; do
   [ ! -d "$1" ] || mount -t tmpfs -o mode=0755,size=16m tmpfs "$1"
@@ -94,8 +95,8 @@ class View:
     def command(self, validator: Validator, program: str, arguments: Sequence[str]) -> list[str]:
         """The checker's command inside its own mount namespace."""
         groups: list[Sequence[tuple[str, ...]]] = [
-            self.copies,
             self.additions,
+            self.copies,
             [(path,) for path in validator.empty],
             [(path,) for path in validator.made],
         ]

@@ -27,14 +27,16 @@ class TlsOutcome:
 
     ``connected``: the TCP port answered; ``version``: protocol of the finished handshake, empty when it failed;
     ``answer``: status line of the answer to a request, empty when the connection was closed without one;
-    ``certificate``: the server's certificate as PEM; ``detail``: reason of a failure.
+    ``detail``: reason of a failure; ``untrusted``: why the server's certificate does not lead to the authority that was
+    asked for, empty when it does; ``expires``: when it ends, in seconds since 1970, 0 when no authority was asked for.
     """
 
     connected: bool
     version: str = ""
     answer: str = ""
-    certificate: str = ""
     detail: str = ""
+    untrusted: str = ""
+    expires: int = 0
 
 
 def json_rpc(path: str, method: str) -> Any:
@@ -88,16 +90,23 @@ def exchange(address: str, port: int, payload: bytes) -> bytes | None:
             return b""
 
 
-def tls_handshake(address: str, port: int, maximum: str = "") -> TlsOutcome:
+def tls_handshake(address: str, port: int, maximum: str = "", authority: str = "") -> TlsOutcome:
     """Try a TLS handshake without a client certificate, then send a request.
 
-    The server's certificate is handed back, not judged.
-
     :param maximum: highest version to offer, ``TLSv1_2`` say; empty = the best that both sides know.
+    :param authority: file with the certificates that the server's must lead to; empty = it is not judged.
+    :raises Unreadable: the authority's file holds no certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # An address is asked for, and the name in the certificate is a matter for those who call by name.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if authority:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(authority)
+        except OSError as problem:
+            raise Unreadable(f"{authority}: {problem.strerror or problem}") from problem
     if maximum:
         # What the server accepts is the question, so the client must not be the one that refuses.
         context.set_ciphers("ALL:@SECLEVEL=0")
@@ -107,20 +116,25 @@ def tls_handshake(address: str, port: int, maximum: str = "") -> TlsOutcome:
         raw = socket.create_connection((address, port), timeout=PATIENCE)
     except OSError as problem:
         return TlsOutcome(False, detail=str(problem.strerror or problem))
-    version = certificate = ""
+    version, expires = "", 0
     with raw:
         try:
             with context.wrap_socket(raw, server_hostname="localhost") as client:
                 version = client.version() or ""
-                certificate = ssl.DER_cert_to_PEM_cert(client.getpeercert(binary_form=True) or b"")
+                # Empty where the certificate was not judged.
+                judged = client.getpeercert() or {}
+                expires = ssl.cert_time_to_seconds(str(judged["notAfter"])) if judged else 0
                 # With TLS 1.3 a server judges the client's certificate after the client has finished:
                 # only the answer to a request shows whether it let us in.
                 client.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
                 answer = _drain(client)
+        except ssl.SSLCertVerificationError as problem:
+            return TlsOutcome(True, detail=problem.verify_message, untrusted=problem.verify_message)
         except OSError as problem:
             detail = str(getattr(problem, "reason", "") or problem)
-            return TlsOutcome(True, version, "", certificate, detail)
-    return TlsOutcome(True, version, status_line(answer), certificate, "" if answer else "closed without an answer")
+            return TlsOutcome(True, version, detail=detail, expires=expires)
+    ended = "" if answer else "closed without an answer"
+    return TlsOutcome(True, version, status_line(answer), detail=ended, expires=expires)
 
 
 def status_line(answer: bytes) -> str:

@@ -44,7 +44,7 @@ options:
     type: str
     default: quorum-tunnel
 author:
-  - quorum.hardening contributors
+  - quorum.hardening contributors (@quorum-hardening)
 """
 
 EXAMPLES = r"""

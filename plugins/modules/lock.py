@@ -46,7 +46,7 @@ options:
     type: str
     default: ""
 author:
-  - quorum.hardening contributors
+  - quorum.hardening contributors (@quorum-hardening)
 """
 
 EXAMPLES = r"""

@@ -33,7 +33,7 @@ options:
     elements: path
     default: []
 author:
-  - quorum.hardening contributors
+  - quorum.hardening contributors (@quorum-hardening)
 """
 
 EXAMPLES = r"""

@@ -67,7 +67,7 @@ options:
     description: The rendered tree. Set by the action, never in a task.
     type: str
 author:
-  - quorum.hardening contributors
+  - quorum.hardening contributors (@quorum-hardening)
 """
 
 EXAMPLES = r"""

@@ -72,7 +72,7 @@ options:
     description: The archive on the host. Set by the action, never in a task.
     type: path
 author:
-  - quorum.hardening contributors
+  - quorum.hardening contributors (@quorum-hardening)
 """
 
 EXAMPLES = r"""

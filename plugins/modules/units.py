@@ -72,7 +72,7 @@ options:
     type: float
     default: 0.5
 author:
-  - quorum.hardening contributors
+  - quorum.hardening contributors (@quorum-hardening)
 """
 
 EXAMPLES = r"""

@@ -18,7 +18,7 @@ description:
 version_added: 0.1.0
 author: quorum.hardening contributors (@quorum-hardening)
 attributes:
-  check_mode: {support: full, description: Compares as far as the login may look, and changes nothing.}
+  check_mode: {support: full, description: Compares as far as the login may look. Changes nothing.}
   diff_mode: {support: full, description: Shows wanted and found values of the configuration.}
 options:
   addresses:

@@ -81,8 +81,8 @@ def test_without_a_certificate_or_with_old_tls_there_is_no_answer(arguments: str
 @pytest.mark.evidence("PTM-06", "proven")
 def test_a_certificate_of_a_strange_authority_is_refused() -> None:
     make = (
-        "d=$(mktemp -d); openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -subj /CN=site.demo -days 1 "
-        f"-keyout $d/k -out $d/c 2>/dev/null; curl -s -m 8 --cacert {CA} --cert $d/c --key $d/k "
+        "d=$(mktemp -d); openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -subj /CN=site.demo "
+        f"-days 1 -keyout $d/k -out $d/c 2>/dev/null; curl -s -m 8 --cacert {CA} --cert $d/c --key $d/k "
         f"https://{STORE}:{PORT}/v1/sys/health; rc=$?; rm -r $d; exit $rc"
     )
     assert not sh("vault", make).ok

@@ -12,6 +12,7 @@ Writes ``build/undo-drill.json``; exit status 1 when a host was not back in time
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ CHANGES = ("nftables", "sshd")
 CONTROLLERS = ("alive", "killed", "killed, host rebooted")
 # A reboot must be what fires it, so the timer is far away.
 FAR = 600
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,13 @@ def comes_in(host: str, seconds: float = 0) -> bool:
     attempts = [attempt(host)]
     try:
         while attempts:
-            if any(one.poll() == 0 for one in attempts):
+            states = [(one, one.poll()) for one in attempts]
+            if any(status == 0 for _one, status in states):
                 return True
-            attempts = [one for one in attempts if one.poll() is None]
-            if time.monotonic() < end:
-                # Not one after the other: an attempt that runs into a wall would hold up the clock.
+            attempts = [one for one, status in states if status is None]
+            # Not one after the other: an attempt that runs into a wall would hold up the clock. Nor more than a few at
+            # a time: the handshakes of many would slow down what is timed.
+            if time.monotonic() < end and len(attempts) < ATTEMPTS:
                 attempts.append(attempt(host))
             time.sleep(1 if seconds else 0.1)
         return False
@@ -92,11 +96,11 @@ def descendants(pid: int) -> list[int]:
 
 def kill(pid: int) -> None:
     """SIGKILL to the run and everything below it."""
-    for each in descendants(pid):
-        try:
-            os.kill(each, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    # Held first, or it makes a worker between the look and the kill.
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for each in descendants(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, number)
 
 
 def wait_for(log: Path, process: subprocess.Popen[bytes], seconds: float = 90) -> bool:
@@ -189,7 +193,8 @@ def drill(change: str, controller: str, host: str, seconds: int) -> Outcome:
             return replace(outcome, problem=f"the change was not made, see {log}")
         return judge(outcome, process, time.monotonic(), before)
     finally:
-        kill(process.pid)
+        if process.poll() is None:
+            kill(process.pid)
         process.wait()
         clean(host)
 

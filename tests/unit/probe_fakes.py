@@ -81,8 +81,8 @@ class FakeSystem:
         answer = self.plain.get((address, port))
         return answer(payload) if callable(answer) else answer
 
-    def tls(self, address, port, maximum=""):
-        return self.handshakes.get((address, port, maximum), TlsOutcome(False, detail="refused"))
+    def tls(self, address, port, maximum="", authority=""):
+        return self.handshakes.get((address, port, authority or maximum), TlsOutcome(False, detail="refused"))
 
 
 def unreadable(path):

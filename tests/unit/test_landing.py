@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from landing_fakes import OwnNames
+
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground, Names, Seen
 from ansible_collections.quorum.hardening.plugins.module_utils.landing import Change, Landing, compare, difference
 from ansible_collections.quorum.hardening.plugins.module_utils.tree import Entry
-
-from tests.unit.landing_fakes import OwnNames
 
 NAMES = OwnNames()
 
@@ -106,7 +106,9 @@ def test_a_secret_shows_its_fingerprint_on_both_sides(ground: Ground) -> None:
 
 
 def test_difference_of_new_things() -> None:
-    assert difference(Change(Entry("/d/", mode=0o755), Seen("absent")), NAMES)["after"] == "# directory root:root 0755\n"
+    assert (
+        difference(Change(Entry("/d/", mode=0o755), Seen("absent")), NAMES)["after"] == "# directory root:root 0755\n"
+    )
     assert difference(Change(Entry("/e"), Seen("absent")), NAMES)["after"] == "# file root:root 0644\n"
 
 

@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from consortium_sample import KEY, LAST, inventory
+from consortium_sample import KEY, LAST, inventory, preflight
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.quorum.hardening.plugins.module_utils.audit_context import audit_context
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Member, to_plain
 from ansible_collections.quorum.hardening.plugins.module_utils.model import (
     CONSORTIUM_VARIABLES,
@@ -19,6 +20,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.model import (
     managed_hosts,
 )
 from ansible_collections.quorum.hardening.plugins.module_utils.reader import show
+from ansible_collections.quorum.hardening.plugins.module_utils.views import network_picture
 
 _LEAVES = st.one_of(
     st.none(),
@@ -161,9 +163,13 @@ def test_values_are_shown_short_and_without_private_keys() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(_VARIABLES), _ANYTHING), min_size=1, max_size=4))
 def test_never_raises_and_stays_plain(changes: list[tuple[str, Any]]) -> None:
-    consortium, findings = build(inventory(("jump", "vault", "validator1"), **dict(changes)))
+    hostvars = inventory(("jump", "vault", "validator1"), **dict(changes))
+    consortium, findings = build(hostvars)
     assert Consortium.from_dict(json.loads(json.dumps(consortium.to_dict()))) == consortium
-    for finding in findings:
+    for host in consortium.hosts:  # the audit goes on with a broken inventory, so nothing behind the model may raise
+        audit_context(consortium, host, {})
+    network_picture(consortium)
+    for finding in [*findings, *preflight(hostvars)]:
         assert finding.problem
         assert finding.advice
         assert "\n" not in finding.line()

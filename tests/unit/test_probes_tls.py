@@ -10,15 +10,14 @@ from probe_fakes import FakeSystem
 
 from ansible_collections.quorum.hardening.plugins.module_utils import probes_tls
 from ansible_collections.quorum.hardening.plugins.module_utils.probing import Absent, Unreadable
-from ansible_collections.quorum.hardening.plugins.module_utils.system import Completed
 from ansible_collections.quorum.hardening.plugins.module_utils.wire import TlsOutcome
 
 FRONT = {"addresses": ["10.0.0.1"], "port": 8545, "older": "TLSv1_1"}
-CLOSED = TlsOutcome(True, "TLSv1.3", "", "PEM", "alert certificate required")
-NGINX = TlsOutcome(True, "TLSv1.2", "HTTP/1.1 400 Bad Request", "PEM")
-OPEN = TlsOutcome(True, "TLSv1.3", "HTTP/1.1 403 Forbidden", "PEM")
+CLOSED = TlsOutcome(True, "TLSv1.3", "", detail="alert certificate required")
+NGINX = TlsOutcome(True, "TLSv1.2", "HTTP/1.1 400 Bad Request")
+OPEN = TlsOutcome(True, "TLSv1.3", "HTTP/1.1 403 Forbidden")
 ANSWERED = "answered HTTP/1.1 200 OK"
-NO_TLS = TlsOutcome(True, "", "", "", "wrong version number")
+NO_TLS = TlsOutcome(True, detail="wrong version number")
 
 
 @pytest.mark.parametrize(
@@ -42,35 +41,27 @@ def test_nobody_listens():
         probes_tls.tls_front(FRONT, FakeSystem())
 
 
-def dated(days):
-    return time.strftime("notAfter=%b %d %H:%M:%S %Y GMT\n", time.gmtime(time.time() + days * 86400 + 60))
-
-
 CERT = {"addresses": ["10.0.0.1"], "port": 8545, "ca": "/ca"}
 
 
-def served(outcome=CLOSED, verify="", dates=None):
-    commands = {"openssl x509": dates or dated(30), "openssl verify": verify}
-    return FakeSystem(files={"/ca": "PEM"}, commands=commands, handshakes={("10.0.0.1", 8545, ""): outcome})
+def served(**outcome):
+    return FakeSystem(files={"/ca": "PEM"}, handshakes={("10.0.0.1", 8545, "/ca"): TlsOutcome(True, **outcome)})
+
+
+def judged(**outcome):
+    return probes_tls.served_certificate(CERT, served(**outcome)).found["10.0.0.1"]
 
 
 def test_the_served_certificate_is_judged():
-    assert probes_tls.served_certificate(CERT, served()).found == {"10.0.0.1": {"days_left": 30, "chain": "ok"}}
-    wrong = Completed(2, "", "O=x\nerror 20 at 0 depth lookup: unable to get local issuer certificate\n")
-    assert probes_tls.served_certificate(CERT, served(verify=wrong)).found["10.0.0.1"]["chain"].startswith("error 20")
-    silent = probes_tls.served_certificate(CERT, served(verify=Completed(2, "", "")))
-    assert silent.found["10.0.0.1"]["chain"] == "not verified"
-    assert probes_tls.served_certificate(CERT, served(dates=dated(-3))).found["10.0.0.1"]["days_left"] < 0
+    now = int(time.time()) + 60
+    assert judged(expires=now + 30 * 86400) == {"chain": "ok", "days_left": 30}
+    assert judged(expires=now - 3 * 86400)["days_left"] == -3
+    assert judged(untrusted="unable to get issuer") == {"chain": "unable to get issuer", "days_left": None}
 
 
 @pytest.mark.parametrize(
     ("system", "raised"),
-    [
-        (FakeSystem(), Absent),
-        (FakeSystem(files={"/ca": ""}), Absent),
-        (served(NO_TLS), Unreadable),
-        (served(dates=Completed(1, "", "unable to load")), Unreadable),
-    ],
+    [(FakeSystem(), Absent), (FakeSystem(files={"/ca": ""}), Absent), (served(detail="no TLS"), Unreadable)],
 )
 def test_certificates_that_cannot_be_judged(system, raised):
     with pytest.raises(raised):

@@ -131,9 +131,12 @@ def certificate(tmp_path_factory):
     return key, crt
 
 
-def tls_server(certificate, answer, strict=False, least=None):
+def tls_server(certificate, answer, strict=False, least=None, most=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate[1], certificate[0])
+    if most:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = most
     if least:
         context.minimum_version = least
     if strict:
@@ -151,7 +154,7 @@ def tls_server(certificate, answer, strict=False, least=None):
 def test_a_server_that_asks_for_no_certificate(served, certificate):
     outcome = System().tls("127.0.0.1", served(tls_server(certificate, b"HTTP/1.1 200 OK\r\n\r\n")))
     assert (outcome.connected, outcome.version, outcome.answer) == (True, "TLSv1.3", "HTTP/1.1 200 OK")
-    assert outcome.certificate.startswith("-----BEGIN CERTIFICATE-----")
+    assert outcome.expires == 0
 
 
 def test_a_server_that_asks_for_one(served, certificate):
@@ -167,6 +170,28 @@ def test_an_older_version_is_refused(served, certificate):
     assert (outcome.connected, outcome.version) == (True, "")
     either = tls_server(certificate, b"HTTP/1.1 200 OK\r\n\r\n")
     assert wire.tls_handshake("127.0.0.1", served(either), "TLSv1_2").version == "TLSv1.2"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_it_is_not_the_client_that_refuses_an_old_version(served, certificate):
+    ancient = tls_server(certificate, b"HTTP/1.1 200 OK\r\n\r\n", most=ssl.TLSVersion.TLSv1_1)
+    assert wire.tls_handshake("127.0.0.1", served(ancient), "TLSv1_1").version == "TLSv1.1"
+
+
+def test_the_authority_that_the_server_must_lead_to(served, certificate, tmp_path):
+    port = served(tls_server(certificate, b"HTTP/1.1 200 OK\r\n\r\n"))
+    own = System().tls("127.0.0.1", port, authority=certificate[1])
+    assert (own.version, own.untrusted) == ("TLSv1.3", "")
+    assert 86400 < own.expires - time.time() <= 2 * 86400
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {tmp_path}/k -out {tmp_path}/c -subj /CN=other"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    other = wire.tls_handshake("127.0.0.1", port, authority=f"{tmp_path}/c")
+    assert other.connected
+    assert "self" in other.untrusted
+    (tmp_path / "empty").write_text("")
+    for path in ("empty", "none"):
+        with pytest.raises(Unreadable):
+            wire.tls_handshake("127.0.0.1", port, authority=f"{tmp_path}/{path}")
 
 
 def test_no_tls_and_nobody_at_all(served):

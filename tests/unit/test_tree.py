@@ -6,6 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.quorum.hardening.plugins.module_utils.manifest import (
     ManifestError,
     entry,
@@ -22,8 +25,6 @@ from ansible_collections.quorum.hardening.plugins.module_utils.tree import (
     shown,
     unpack,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 VALIDATORS = ("none", "sshd")
 
@@ -143,12 +144,25 @@ def test_a_file_and_its_template_side_by_side() -> None:
 
 def test_entry_renders_its_texts() -> None:
     row = rows(
-        {"path": "etc/a", "owner": "{u}", "mode": "0600", "wants": {"reload": "{u}.service", "restart": ["b"]}, "secret": True},
+        {
+            "path": "etc/a",
+            "owner": "{u}",
+            "mode": "0600",
+            "wants": {"reload": "{u}.service", "restart": ["b"]},
+            "secret": True,
+        },
         {"path": "etc/b"},
     )[0]
     made = entry(row, lambda text, scope: text.format(**scope), {"u": "web"}, b"data")
     assert made == Entry(
-        "/etc/a", b"data", "web", "root", 0o600, secret=True, wants={"reload": ["web.service"], "restart": ["b"]}, controls=[]
+        "/etc/a",
+        b"data",
+        "web",
+        "root",
+        0o600,
+        secret=True,
+        wants={"reload": ["web.service"], "restart": ["b"]},
+        controls=[],
     )
 
 

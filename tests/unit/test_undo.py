@@ -86,7 +86,8 @@ def test_arming_leaves_all_that_a_boot_needs(host):
         ["systemctl", "--quiet", "is-active", "quorum-undo@sshd.timer"],
     ]
     assert "AccuracySec=100ms" in (host.root / "units/quorum-undo@.timer").read_text()
-    assert stat.S_IMODE(os.stat(host.place.state).st_mode) == 0o700
+    for folder in (host.place.state, host.place.directory("sshd"), f"{host.place.directory('sshd')}/saved"):
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
     assert stat.S_IMODE(os.stat(host.place.program).st_mode) == 0o755
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that came without the roles' packages end up like the others; what they lacked came through the lab's mirror."""
+"""Hosts that came without the roles' packages end up like the others; what they lacked came from the lab's mirror."""
 
 from __future__ import annotations
 
