@@ -1,11 +1,13 @@
 # Copyright: (c) 2026, quorum.hardening contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all tests share: evidence for the controls (see ``evidence.py``)."""
+"""What all tests share: evidence for the controls (see ``evidence.py``), and no skip in silence."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make our marks known."""
     _evidence.configure(config)
+
+
+def allowed_skips() -> dict[str, str]:
+    """Test id (file and name, no folder) -> reason, from ``tests/allowed-skips``."""
+    lines = (Path(__file__).parent / "allowed-skips").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With REQUIRE_ALL=1 a skip that is not on the list is a failure: what was not tried is not proven."""
+    report = yield
+    name = f"{item.path.name}::{item.name.split('[')[0]}"
+    if os.environ.get("REQUIRE_ALL") == "1" and report.skipped and name not in allowed_skips():
+        report.outcome = "failed"
+        report.longrepr = f"{name} was skipped, and tests/allowed-skips does not name it: {report.longrepr}"
+    return report

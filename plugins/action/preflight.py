@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
@@ -23,6 +24,8 @@ from ansible_collections.quorum.hardening.plugins.module_utils.model import buil
 from ansible_collections.quorum.hardening.plugins.module_utils.plain import plain
 from ansible_collections.quorum.hardening.plugins.module_utils.reader import show
 from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case
+
+display = Display()
 
 #: The root of the collection, wherever it is installed.
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -64,6 +67,8 @@ class ActionModule(ActionBase):
         found = unread + misread + judge.judge_case(case) + list(_mistyped(case))
         findings = judge.withhold(judge.settle(found, consortium.hosts), case.specs)
         result.update(changed=False, findings=[to_plain(finding) for finding in findings])
+        for line in _taken_back(case.looks):
+            display.warning(line)
         if findings:
             result.update(failed=args["fail"], msg=judge.message(findings))
         if not result.get("failed"):
@@ -73,6 +78,16 @@ class ActionModule(ActionBase):
     def _user(self, values: dict[str, Any]) -> str:
         """The account that the run logs in with; empty where only ssh's own configuration knows."""
         return str(values.get("ansible_user") or values.get("ansible_ssh_user") or self._play_context.remote_user or "")
+
+
+def _taken_back(looks: dict[str, Any]) -> Iterator[str]:
+    """What the hosts undid by themselves since the last confirmed change, so that the next run says what happened."""
+    for host, look in sorted(looks.items()):
+        for record in look.get("undone") or ():
+            yield (
+                f"{host}: an earlier change ({record['name']}) was taken back by the host itself at {record['fired_at']}"
+                f" ({record['reason']}), because nobody confirmed it over a fresh connection"
+            )
 
 
 def _inventory(hostvars: Any, unread: list[Finding]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -34,6 +34,8 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
     me = c.hosts[host]
     table = flows(c)
     node = next((n for n in c.own_member().nodes if n.name == host), None)
+    tunnels = {user["name"]: list(user["keys"]) for user in views.tunnel_users(c, host)}
+    people = {person.name: list(person.keys) for person in me.administrators}
     return {
         "host": host,
         "duty": me.duties[0] if me.duties else "",
@@ -42,9 +44,10 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "organisation": c.organisation,
         "consensus": c.consensus,
         "chain_id": c.chain_id,
-        "administrators": sorted(person.name for person in me.administrators),
-        "tunnels": sorted(user["name"] for user in views.tunnel_users(c, host)),
-        "logins": sorted({p.name for p in me.administrators} | {u["name"] for u in views.tunnel_users(c, host)}),
+        "administrators": sorted(people),
+        "tunnels": sorted(tunnels),
+        "logins": sorted({*people, *tunnels}),
+        "login_keys": {**people, **tunnels},
         "jump_addresses": views.jump_addresses(c),
         "ssh_sources": _sources(c, me, 22),
         "rpc_sources": _sources(c, me, me.ports["rpc"]),

@@ -70,6 +70,10 @@ TIMER = """\
 # Written by quorum.hardening. The seconds come from a drop-in of the instance.
 [Unit]
 Description=Time left to confirm a change (%i)
+# It comes before its service, which comes before sysinit.target: so not after that one.
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
 StartLimitIntervalSec=0
 
 [Timer]
@@ -280,17 +284,11 @@ def status(place: Place = HOST) -> list[dict[str, Any]]:
         armed = plan is not None and os.path.exists(place.marker(name))
         if plan is None or not (armed or fired):
             continue
-        result.append(
-            {
-                "name": name,
-                "armed": armed,
-                "armed_at": plan["armed_at"],
-                "since": plan["since"] if armed else None,
-                "seconds_left": round(max(0.0, plan["deadline"] - clock()), 1) if armed else None,
-                "paths": [entry["path"] for entry in plan["entries"]],
-                "fired": fired,
-            }
-        )
+        row = {"name": name, "armed": armed, "armed_at": plan["armed_at"], "fired": fired}
+        row["since"] = plan["since"] if armed else None
+        row["seconds_left"] = round(max(0.0, plan["deadline"] - clock()), 1) if armed else None
+        row["paths"] = [entry["path"] for entry in plan["entries"]]
+        result.append(row)
     return result
 
 

@@ -72,11 +72,15 @@ def _always(*arguments: str) -> Command:
     return lambda changing, leaving: list(arguments)
 
 
+# The client locks the data directory it is given, so it gets an empty one.
+_GETH = ("--datadir", "/run/scratch", "--config", "/etc/goquorum/config.toml", "dumpconfig")
+
 VALIDATORS: Mapping[str, Validator] = {
     "sshd": Validator(("/etc/ssh",), "sshd", _always("-t"), ("/run",), ("/run/sshd",)),
     "sudoers": Validator(("/etc/sudoers", "/etc/sudoers.d"), "visudo", _always("-c", "-q")),
     "nginx": Validator(("/etc/nginx",), "nginx", _always("-t", "-q"), ("/run", "/var/log/nginx", "/var/lib/nginx")),
     "systemd": Validator((UNIT_DIRECTORY,), "systemd-analyze", _units),
+    "geth": Validator(("/etc/goquorum",), "/opt/goquorum/current/geth", _always(*_GETH), ("/run",), ("/run/scratch",)),
     "rsyslog": Validator(("/etc/rsyslog.conf", "/etc/rsyslog.d"), "rsyslogd", _always("-N1")),
 }
 NAMES = ("none", "json", *VALIDATORS)

@@ -100,6 +100,16 @@ certificates:
       C(sha256), C(public_key_sha256) of the subject's public key (DER), and C(error) when it cannot be read.
   returned: success
   type: dict
+armed:
+  description: Names of the undos that wait for a confirmation, those of a run that was cut short.
+  returned: success
+  type: list
+  elements: str
+connected_from:
+  description: Address that the session of this very call comes from; empty where it is no SSH session.
+  returned: success
+  type: str
+  sample: 198.18.0.2
 undone:
   description: Records of changes that the host took back by itself because nobody confirmed them.
   returned: success
@@ -107,14 +117,23 @@ undone:
   elements: dict
 """
 
+import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import certificates
+from ansible_collections.quorum.hardening.plugins.module_utils import certificates, session, undo
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground, Names
 from ansible_collections.quorum.hardening.plugins.module_utils.machine import Machine, describe, missing, settled
+
+
+def connected_from() -> str:
+    """The address that this very session comes from; empty where it is no SSH session."""
+    try:
+        return session.find(session.Proc(), os.getpid()).peer
+    except session.SessionError:
+        return ""
 
 
 def main() -> None:
@@ -140,11 +159,13 @@ def main() -> None:
     module.exit_json(
         changed=False,
         **machine.release(packages),
+        connected_from=connected_from(),
         capabilities=machine.capabilities(),
         missing_packages=missing(wanted["packages"], packages),
         versions={name: packages[name][0] for name in wanted["packages"] if name in packages},
         files=files,
         certificates={path: certificates.read(run, path, exists, time.time()) for path, exists in there.items()},
+        armed=[row["name"] for row in undo.status() if row["armed"]],
         undone=machine.undone(),
     )
 
