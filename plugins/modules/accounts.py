@@ -31,7 +31,7 @@ options:
     elements: str
     required: true
   tunnels:
-    description: Names of those who only pass through to other hosts; they get neither.
+    description: Names of those who only pass through; what they may run is fixed by the SSH server, they have no home.
     type: list
     elements: str
     default: []

@@ -65,7 +65,7 @@ def test_new_people() -> None:
     carol, dave = (" ".join(c) for c in made.commands[1:])
     assert "--create-home" in carol
     assert "--user-group --shell /bin/bash --password * --groups quorum-admin" in carol
-    assert "--no-create-home --home-dir /nonexistent --gid dave --shell /usr/sbin/nologin" in dave
+    assert "--no-create-home --home-dir /nonexistent --gid dave --shell /bin/sh" in dave
 
 
 def test_somebody_elses_account_only_joins() -> None:
@@ -82,7 +82,7 @@ def test_our_own_account_gets_its_shell_back() -> None:
 
 def test_an_administrator_becomes_a_passer_by() -> None:
     made = plan(Wish(["ops"], ["alice"]), BOOK)
-    assert made.changed["alice"] == ["leaves quorum-admin", "joins quorum-tunnel", "shell /usr/sbin/nologin"]
+    assert made.changed["alice"] == ["leaves quorum-admin", "joins quorum-tunnel", "shell /bin/sh"]
     assert made.removed == []
 
 
