@@ -20,7 +20,8 @@ demo: engine ## boot a consortium member, audit it, harden it, audit it again, s
 audit: engine ## audit the lab as it is (read-only) and write build/report
 	@$(STEP) "audit" lab/ctl ansible-playbook quorum.hardening.audit
 
-test: lint unit engine ## everything that proves it: lint, unit tests, all scenarios
+test: engine lint unit ## everything that proves it: lint, unit tests, all scenarios
+	@rm -rf build/evidence
 	@for s in $(SCENARIOS); do $(STEP) "scenario $$s" lab/scenario.sh $$s || exit 1; done
 	@$(STEP) "evidence" $(BIN)/python scripts/evidence.py
 

@@ -20,21 +20,22 @@ if [ "$1" = stop ]; then
 fi
 
 [ "$(id -u)" = 0 ] || { echo "The lab needs root (network namespaces, bridges, debootstrap): run make with sudo or as root." >&2; exit 1; }
-missing=
-command -v docker >/dev/null || missing=docker.io
+set --
+command -v docker >/dev/null || set -- docker.io
 # A client alone is not an engine.
-docker info >/dev/null 2>&1 || command -v dockerd >/dev/null || missing=docker.io
-for pair in debootstrap:debootstrap ip:iproute2 iptables:iptables ssh:openssh-client nsenter:util-linux; do
-    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+docker info >/dev/null 2>&1 || command -v dockerd >/dev/null || set -- docker.io
+for pair in debootstrap:debootstrap ip:iproute2 iptables:iptables nft:nftables ssh:openssh-client nsenter:util-linux \
+    gpg:gnupg openssl:openssl; do
+    command -v "${pair%%:*}" >/dev/null || set -- "$@" "${pair##*:}"
 done
-if [ -n "$missing" ]; then
-    [ -e /etc/debian_version ] || { echo "Please install:$missing" >&2; exit 1; }
-    echo "  installing$missing"
+if [ $# -gt 0 ]; then
+    [ -e /etc/debian_version ] || { echo "Please install: $*" >&2; exit 1; }
+    echo "  installing $*"
     export DEBIAN_FRONTEND=noninteractive
     mkdir -p "$state"
-    { apt-get -q update && apt-get -q -y install --no-install-recommends $missing; } >"$state/engine-install.log" 2>&1 || {
+    { apt-get -q update && apt-get -q -y install --no-install-recommends "$@"; } >"$state/engine-install.log" 2>&1 || {
         tail -5 "$state/engine-install.log" >&2
-        echo "Installing$missing failed; the whole log is in $state/engine-install.log" >&2
+        echo "Installing $* failed; the whole log is in $state/engine-install.log" >&2
         exit 1
     }
 fi

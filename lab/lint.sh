@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 PATH=$root/.venv/bin:$PATH
-export PATH ANSIBLE_CONFIG=$root/ansible.cfg
+export PATH ANSIBLE_CONFIG="$root/ansible.cfg"
 failed=
 
 check() {
@@ -24,6 +24,7 @@ check ruff ruff check --quiet .
 check "ruff format" ruff format --check --quiet .
 check mypy mypy --no-error-summary -p ansible_collections.quorum.hardening.plugins.module_utils
 check yamllint yamllint --strict .
+check "control pages" python scripts/control_pages.py --check
 if [ "$1" = all ]; then
     check ansible-lint ansible-lint -q
     check "collection build" lab/collection.sh

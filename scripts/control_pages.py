@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, quorum.hardening contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -159,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     stale = [p for p, text in wanted.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
     if options.check:
         for path in sorted([*stale, *left]):
-            print(f"{path.relative_to(options.root)} is not what the catalogue says: run scripts/control_pages.py")
+            print(f"{path.relative_to(options.root)} is not what the catalogue says: run make docs")
         return 1 if stale or left else 0
     folder.mkdir(parents=True, exist_ok=True)
     for path in stale:

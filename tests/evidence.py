@@ -51,7 +51,7 @@ def host_of(item: pytest.Item) -> list[str]:
     backend = getattr(host, "backend", None)
     if backend is None:
         return []
-    return [str(getattr(backend, "host", None) or backend.get_hostname()).split("://")[-1]]
+    return [str(getattr(backend, "host", None) or backend.get_hostname()).rpartition("://")[2]]
 
 
 @pytest.fixture

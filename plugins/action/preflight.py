@@ -85,8 +85,8 @@ def _taken_back(looks: dict[str, Any]) -> Iterator[str]:
     for host, look in sorted(looks.items()):
         for record in look.get("undone") or ():
             yield (
-                f"{host}: an earlier change ({record['name']}) was taken back by the host itself at {record['fired_at']}"
-                f" ({record['reason']}), because nobody confirmed it over a fresh connection"
+                f"{host}: an earlier change ({record['name']}) was taken back by the host itself at"
+                f" {record['fired_at']} ({record['reason']}), because nobody confirmed it over a fresh connection"
             )
 
 

@@ -18,7 +18,7 @@ LAST_PERSON = 59999
 # Written into the comment of an account that we made: others' accounts keep their shell and home.
 OURS = "quorum.hardening"
 LOCKED_SINCE = "1"
-# sshd runs even a forced command through the login shell; what such an account may run is fixed in sshd's configuration.
+# sshd runs even a forced command through the login shell; what such an account may run is fixed in sshd's file.
 SHELLS = {"administrator": "/bin/bash", "tunnel": "/bin/sh"}
 
 

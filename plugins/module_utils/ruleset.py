@@ -97,6 +97,7 @@ def by_family(addresses: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]
     for family, version in (("ip", 4), ("ip6", 6)):
         kept: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
         for network in networks:  # in order of address, then the wider first
+            # Equal versions are equal classes, which mypy cannot see.
             if network.version == version and not (kept and kept[-1].supernet_of(network)):  # type: ignore[arg-type]
                 kept.append(network)
         if kept:

@@ -140,7 +140,11 @@ def test_write_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert not vault_birth.write_file(str(path), "a", 0o640, ME)
     assert vault_birth.write_file(str(path), "a", 0o600)
-    monkeypatch.setattr(vault_birth.os, "replace", lambda *_a: (_ for _ in ()).throw(OSError("full")))
+
+    def full(*_paths: str) -> None:
+        raise OSError("full")
+
+    monkeypatch.setattr(vault_birth.os, "replace", full)
     with pytest.raises(OSError, match="full"):
         vault_birth.write_file(str(path), "b", 0o600)
     assert os.listdir(tmp_path) == ["f"], "no half file stays"
