@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from datetime import date
 from itertools import combinations
 
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import (
@@ -109,6 +110,9 @@ def administrators(case: Case) -> Iterator[Fault]:
                 problem = "also holds a share of the secret store, and its account there has no shell"
                 yield host.name, f"{path}.name", person.name, problem, "another name for one of the two"
             yield from _keys(host, f"{path}.keys", f"administrator {person.name}", person.keys)
+            if person.expires and date.fromisoformat(person.expires) < case.today:
+                problem = f"the access of {person.name} has ended, and an account that is listed lives on"
+                yield host.name, f"{path}.expires", person.expires, problem, "a later day, or no such entry any more"
 
 
 def _login(host: Host, path: str, name: str) -> Iterator[Fault]:

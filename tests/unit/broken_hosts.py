@@ -99,6 +99,13 @@ BROKEN_HOSTS = [
         everywhere(host_administrators=[person(), person(name="holder1")]),
     ),
     row(
+        "access has ended",
+        "administrators consortium host_administrators[1].expires",
+        "has ended",
+        "a later day",
+        everywhere(host_administrators=[person(), person(name="bob", expires="2020-01-31")]),
+    ),
+    row(
         "locks itself out",
         "own-user consortium ansible_user",
         "lock itself out",
