@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STEP := lab/step
 LINKED := build/collections/ansible_collections/quorum/hardening
-READY := .venv/.done $(LINKED)
+READY := .venv/.done $(LINKED) build/lab/inventory/hosts.yml
 # The scenarios of single roles judge with a part of what `consortium` judges with; they are for work on a role.
 SCENARIOS := consortium install
 S ?= consortium
@@ -68,5 +68,9 @@ engine: $(READY)
 
 $(LINKED):
 	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
+
+# ansible.cfg names it, and Ansible refuses to start without: until the lab is up, the lab's inventory as it is kept.
+build/lab/inventory/hosts.yml:
+	@mkdir -p build/lab && cp -R inventories/lab build/lab/inventory
 
 .PHONY: help demo audit test lint lint-fast unit scenario soak bench docs build lab-up lab-down clean engine
