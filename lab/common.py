@@ -19,6 +19,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quor
 NETNS = "qh-ctl"
 #: The machine's own namespace, named by lab/ctl before it enters the controller's.
 MACHINE_NETNS = "qh-machine"
+#: Set for a call that came from inside the controller's namespace: it lives on there and must not lose it.
+CALLED_FROM_CONTROLLER = "LAB_CALLED_FROM_CONTROLLER"
 
 
 class LabError(Exception):
@@ -58,4 +60,4 @@ def leave_controller_namespace() -> None:
         raise LabError("the lab needs root: it makes network namespaces and bridges. Run it with sudo or as root.")
     if run("ip", "netns", "identify", str(os.getpid())).strip() == NETNS:
         outside = ["nsenter", f"--net=/run/netns/{MACHINE_NETNS}", "--", sys.executable, *sys.argv]
-        sys.exit(subprocess.run(outside, check=False).returncode)
+        sys.exit(subprocess.run(outside, check=False, env=os.environ | {CALLED_FROM_CONTROLLER: "1"}).returncode)

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import images
-from common import LAB, NETNS, ROOT, run, succeeds
+from common import CALLED_FROM_CONTROLLER, LAB, NETNS, ROOT, run, succeeds
 from topology import Machine, Topology
 
 #: All capabilities but those with which a container could change the machine, or that the machine may not have.
@@ -74,12 +74,9 @@ def ensure_controller(topology: Topology) -> None:
 
 
 def remove_controller() -> None:
-    """The namespace and its link; only what this lab made."""
+    """The controller's link, and its namespace unless the caller lives in it; only what this lab made."""
     succeeds("ip", "link", "del", CONTROLLER_LINK)
-    if (
-        NETNS in run("ip", "netns", "list").split()
-        and run("ip", "netns", "identify", str(os.getpid())).strip() != NETNS
-    ):
+    if NETNS in run("ip", "netns", "list").split() and CALLED_FROM_CONTROLLER not in os.environ:
         run("ip", "netns", "delete", NETNS)
 
 
