@@ -30,7 +30,12 @@ RANGES = {"host_undo_seconds": (20, 600)}
 
 _LOGIN = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
 _RESERVED = ("root", "goquorum", "openbao", "tessera", "postgres", "www-data", "nobody", "daemon", "sshd")
-_UNLOCKING = ("--unlock", "--password", "--allow-insecure-unlock")
+#: What unlocks an account, in any spelling: geth takes one dash for two.
+_UNLOCKING = ("unlock", "password", "allow-insecure-unlock")
+#: What the role itself decides, or what would show a key on the command line; named by their beginnings.
+_DECIDED = ("http", "ws", "rpc", "ipc", "config", "datadir", "nodekey", "nodekeyhex", "keystore", "permissioned")
+#: A word of the command line that neither systemd nor the client reads as more than one.
+_WORD = re.compile(r"[A-Za-z0-9._,:/=+@-]+")
 _KEY_ADVICE = "the whole line of a .pub file, ssh-ed25519 for choice"
 #: Connections that log in nowhere: the rule about the run's own account has nothing to say about them.
 _NO_LOGIN = ("local", "docker", "community.docker.docker", "community.docker.docker_api", "containers.podman.podman")
@@ -214,10 +219,25 @@ def unlocked_accounts(case: Case) -> Iterator[Fault]:
     for host in case.hosts():
         value = case.value(host.name, variable)
         words = value.split() if isinstance(value, str) else [str(w) for w in value] if isinstance(value, list) else []
-        asked = sorted({w.split("=")[0].replace("_", "-") for w in words} & set(_UNLOCKING))
+        names = [name for word in words for name in _options(word)]
+        asked = sorted({f"--{name}" for name in names if name in _UNLOCKING})
         if asked:
             problem = f"asks for an unlocked account ({', '.join(asked)}): whoever reaches the node could spend from it"
             yield host.name, variable, " ".join(words), problem, "the list without it; sign outside the node"
+        for word in words:
+            if not _WORD.fullmatch(word):
+                problem = f"{word!r} is more than one word of a command line"
+                yield host.name, variable, " ".join(words), problem, "one option or value for each entry of the list"
+        decided = sorted({f"--{name}" for name in names if name.split(".")[0] in _DECIDED})
+        if decided:
+            problem = f"sets what the role decides ({', '.join(decided)})"
+            yield host.name, variable, " ".join(words), problem, "the role's own variable for it"
+
+
+def _options(word: str) -> list[str]:
+    """Names of the options in an entry, dashes and values taken off; a careless entry may hold several."""
+    parts = [part for part in word.split() if part.startswith("-")]
+    return [part.lstrip("-").split("=")[0].replace("_", "-").lower() for part in parts]
 
 
 def ranges(case: Case) -> Iterator[Fault]:

@@ -18,6 +18,8 @@ def problem_with(key: str) -> str:
     """What is wrong with a public key, as the end of a sentence; an empty text when it is sound."""
     if "PRIVATE KEY" in key:
         return "is a private key, which must never be in an inventory"
+    if len(key.splitlines()) > 1 or not key.isprintable():
+        return "is more than one line, and only the first would be judged"
     parts = key.split()
     if len(parts) < 2:
         return "is not a public key"

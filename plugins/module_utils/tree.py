@@ -66,10 +66,10 @@ def selected(controls: Sequence[str], selection: Sequence[str], skipped: Sequenc
     """Whether a row takes part in this run.
 
     Under a selection only rows that serve one of its controls do. A row all of whose controls are left out on this
-    host does not; a row that serves no control always stays.
+    host does not; a row that serves no control always takes part: the others rest on it.
     """
     ids = {c.upper() for c in controls}
-    if selection and not ids & {c.upper() for c in selection}:
+    if selection and ids and not ids & {c.upper() for c in selection}:
         return False
     return not ids or bool(ids - {c.upper() for c in skipped})
 

@@ -73,11 +73,13 @@ def initialise(connect: Callable[[], Bao], ceremony: Ceremony, check: bool, time
         raise CeremonyError(f"the server does not answer within {timeout:g} s (look at: journalctl -u openbao)")
     if status != 501:
         missing = [name for name in holders if not os.path.exists(ceremony.share_file(name))]
-        if len(missing) == len(holders):
+        # An open store needs nobody's share; a sealed one with too few of them would be waited for in vain.
+        if status == 503 and len(holders) - len(missing) < ceremony.threshold:
             raise CeremonyError(
-                f"it is initialised, but no share was ever stored in {ceremony.shares}: the run that did it was killed "
-                "before the answer was kept. If nobody else initialised it, it is empty and can never be opened: "
-                "stop openbao.service, empty /var/lib/openbao and run site again"
+                f"it is sealed, and {ceremony.shares} holds no share for {', '.join(missing)}: the run that made them "
+                "was killed before it kept them, or they were taken away since. Where holders have theirs, they open "
+                "the store by hand. Only where nobody ever had one can it be made anew: stop openbao.service, move "
+                "/var/lib/openbao away and run site again"
             )
         if not check:
             result["changed"], result["without_account"] = give_shares(ceremony)

@@ -57,6 +57,13 @@ BROKEN_HOSTS = [
         everywhere(host_administrators=[{"name": "ops"}]),
     ),
     row(
+        "two keys in one",
+        "administrators consortium host_administrators[0].keys[0]",
+        "more than one line",
+        ".pub",
+        everywhere(host_administrators=[person(keys=[KEY + "\n" + KEY])]),
+    ),
+    row(
         "broken key",
         "administrators consortium host_administrators[0].keys[0]",
         "cut off",
@@ -179,6 +186,27 @@ BROKEN_HOSTS = [
         "--password, --unlock",
         "sign outside",
         on("validator1", goquorum_extra_args=["--unlock=0", "--password", "/x"]),
+    ),
+    row(
+        "unlocked with one dash",
+        "unlocked-accounts validator1 goquorum_extra_args",
+        "--unlock",
+        "outside the node",
+        on("validator1", goquorum_extra_args=["-unlock", "0x1"]),
+    ),
+    row(
+        "several words in one",
+        "unlocked-accounts validator1 goquorum_extra_args",
+        "more than one word",
+        "one option or value",
+        on("validator1", goquorum_extra_args=["--cache 512"]),
+    ),
+    row(
+        "what the role decides",
+        "unlocked-accounts validator1 goquorum_extra_args",
+        "sets what the role decides (--http.api)",
+        "own variable",
+        on("validator1", goquorum_extra_args=["--http.api=admin"]),
     ),
     row(
         "unlocked text",
