@@ -125,9 +125,18 @@ def spare(leave_spare: int) -> Callable[[ChainView], dict[str, Any]]:
         validators = view.validators()
         verdict = gate.may_leave(view.me(), validators, view.signing(validators, head), leave_spare, view.consensus)
         found = {"head": head, "consensus": view.consensus, **vars(verdict)}
-        if verdict.open and head <= first and leave_spare >= 0:
-            # Signatures under old blocks prove nothing about now.
+        if not verdict.open or leave_spare < 0:
+            return found
+        # Signatures under old blocks prove nothing about now: who has just died still stands under them.
+        fresh, needed = head - first, gate.window(len(validators)) if view.consensus == gate.BFT else 1
+        if fresh <= 0:
             return {**found, "open": False, "why": f"no new block since {first}: the chain stands still, heal it first"}
+        if fresh < needed:
+            return {
+                **found,
+                "open": False,
+                "why": f"{fresh} new blocks since the question, {needed} tell who seals",
+            }
         return found
 
     return judge

@@ -156,8 +156,29 @@ def keys_in_effect(args: Args, system: System) -> Observation:
     return Observation(found, where)
 
 
+def sshd_exceptions(args: Args, system: System) -> Observation:
+    """Where sshd's file makes an exception or reads another file: neither shows in what it would do for a stranger.
+
+    args: path, users (accounts that have a Match block of their own). found: all other Match and Include lines.
+    """
+    path = str(args["path"])
+    text = system.read(path)
+    if text is None:
+        raise Absent(f"{path} is not there")
+    expected = {("match", "user", str(user)) for user in args["users"]}
+    found = []
+    for line in text.splitlines():
+        words = line.replace("=", " ", 1).split()
+        if words and words[0].lower() in ("match", "include"):
+            key = tuple([word.lower() for word in words[:2]] + words[2:])
+            if key not in expected:
+                found.append(line.strip())
+    return Observation(found, path)
+
+
 PROBES = {
     "sshd_settings": sshd_settings,
+    "sshd_exceptions": sshd_exceptions,
     "authorized_keys": authorized_keys,
     "group_members": group_members,
     "password_state": password_state,

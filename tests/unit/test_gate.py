@@ -132,10 +132,21 @@ def ask(node: Node, judge: Any, within: float = 3) -> dict[str, Any]:
     )
 
 
-def test_spare_waits_for_a_new_block() -> None:
-    found = ask(Node(), chain_view.spare(0))
+def test_spare_waits_for_enough_new_blocks() -> None:
+    found = ask(Node(), chain_view.spare(0), 20)
     assert found["open"]
-    assert (found["head"], found["spare"], found["signing"]) == (102, 0, ALL)
+    assert (found["head"], found["spare"], found["signing"]) == (107, 0, ALL)
+    early = ask(Node(), chain_view.spare(0), 3)
+    assert not early["open"]
+    assert "since the question" in early["why"]
+
+
+def test_spare_does_not_count_who_has_just_died() -> None:
+    node = Node()
+    node.signers = lambda number: ALL if number <= 101 else [A, B, C]
+    found = ask(node, chain_view.spare(0), 20)
+    assert not found["open"]
+    assert D in found["why"]
 
 
 def test_spare_refuses_on_a_chain_that_stands_still() -> None:

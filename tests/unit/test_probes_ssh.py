@@ -118,3 +118,25 @@ def test_keys_that_sshd_would_take():
         probes_ssh.keys_in_effect({"user": "root", "home": "/root"}, FakeSystem(commands={"sshd": "port 22\n"})).found
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Port 22\nMatch User holder1\n    PermitTTY no\n", []),
+        ("match user holder1\n", []),
+        ("Match User holder1,alice\n", ["Match User holder1,alice"]),
+        ("  Match Address 198.18.0.2\n    PermitRootLogin yes\n", ["Match Address 198.18.0.2"]),
+        ("Match=User root\n", ["Match=User root"]),
+        ("Include /etc/ssh/sshd_config.d/*.conf\n# Match all\n", ["Include /etc/ssh/sshd_config.d/*.conf"]),
+    ],
+)
+def test_exceptions_in_the_file_are_named(text, found):
+    args = {"path": "/etc/ssh/sshd_config", "users": ["holder1"]}
+    system = FakeSystem(files={"/etc/ssh/sshd_config": text})
+    assert probes_ssh.sshd_exceptions(args, system).found == found
+
+
+def test_no_file_no_exceptions():
+    with pytest.raises(Absent):
+        probes_ssh.sshd_exceptions({"path": "/etc/ssh/sshd_config", "users": []}, FakeSystem())
