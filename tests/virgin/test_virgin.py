@@ -121,7 +121,6 @@ def test_segments_and_jump_hosts_are_insisted_on(tmp_path: Path, untouched: dict
                 "monitoring": {"cidrs": ["198.18.4.0/24"]},
             },
             "host_administrators": [],
-            "host_administrator_networks": [],
         },
     )
     hosts = yaml.safe_load((inventory / "hosts.yml").read_text())
@@ -130,8 +129,18 @@ def test_segments_and_jump_hosts_are_insisted_on(tmp_path: Path, untouched: dict
     (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
     run = play("preflight", inventory=inventory)
     variables = {variable for _host, variable in refused(run)}
-    assert variables >= {"consortium_segments", "host_administrators", "host_administrator_networks"}
-    assert "jump" in run.out
+    assert variables >= {"consortium_segments", "host_administrators"}
+    assert "there is no jump host" in run.out
+    same(untouched)
+
+
+@pytest.mark.parametrize("networks", [[], ["203.0.113.77/32"]])
+def test_a_jump_host_that_its_own_rule_would_close(
+    networks: list[str], tmp_path: Path, untouched: dict[str, str]
+) -> None:
+    run = play("preflight", inventory=patched(tmp_path, {"host_administrator_networks": networks}))
+    assert "host_administrator_networks" in {variable for _host, variable in refused(run)}
+    assert "lock itself out" in run.out
     same(untouched)
 
 
