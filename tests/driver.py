@@ -70,7 +70,8 @@ def ctl(*command: str, timeout: int = 120, **environment: str) -> Done:
         timeout=timeout,
         check=False,
         cwd=ROOT,
-        env=os.environ | environment,
+        # Molecule asks for colours, which no test wants to read.
+        env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"} | environment,
         stdin=subprocess.DEVNULL,
     )
     return Done(done.returncode, done.stdout, done.stderr)
@@ -124,7 +125,7 @@ def play(playbook: str, *arguments: str, timeout: int = 1500, inventory: Path = 
         f"quorum.hardening.{playbook}",
         *arguments,
     ]
-    done = ctl(*command, timeout=timeout, ANSIBLE_NOCOLOR="1", ANSIBLE_FORCE_COLOR="0", **environment)
+    done = ctl(*command, timeout=timeout, **environment)
     text = done.out + done.err
     (RUNS / f"{time.strftime('%H%M%S')}-{playbook}.log").write_text(shlex.join(command) + "\n" + text)
     tail = text[text.rfind("PLAY RECAP") :] if "PLAY RECAP" in text else ""

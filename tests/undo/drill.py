@@ -118,7 +118,7 @@ def wait_for(log: Path, process: subprocess.Popen[bytes], seconds: float = 90) -
 def look(host: str) -> list[dict[str, Any]]:
     """What the next look at the host says was taken back."""
     command = ["ansible", "-i", str(driver.INVENTORY), host, "-b", "-o", "-m", "quorum.hardening.look"]
-    out = driver.ctl(*command, ANSIBLE_NOCOLOR="1").out
+    out = driver.ctl(*command).out
     found: list[dict[str, Any]] = json.loads(out[out.index("{") :])["undone"]
     return found
 
