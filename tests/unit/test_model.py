@@ -105,7 +105,7 @@ def test_only_managed_hosts() -> None:
         ("host_administrator_networks", ["198.18.0.0/33"], "not an address", "CIDR"),
         ("host_administrator_networks", ["office.example"], "is a name", "proxy"),
         ("host_package_mirrors", ["198.18.0.3"], "not a mapping", "address"),
-        ("host_package_mirrors", [{"address": "deb.debian.org", "port": 80}], "is a name", "proxy"),
+        ("host_package_mirrors", [{"address": "mirror.example.org", "port": 80}], "is a name", "proxy"),
         ("host_log_targets", [{"address": "198.18.0.3", "prot": 1}], "not a key we know", "address"),
         ("host_addresses", ["198.18.0.3"], "not a mapping", "key: value"),
         ("host_region", ["CH"], "not text", "text"),
