@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures the second run and the audit as multiples of the floor, and prints and writes what it found.
+"""Measures first run, second run and audit as multiples of the floor, on more and more hosts.
 
-The floor is one warm module call that does nothing, on the same host, over the same connection, in the same play.
-Run on a lab that ``make demo`` has hardened; writes build/bench.json.
+The floor is one warm module call that does nothing, on the same host, over the same connection, in the same play. Run
+on a lab that ``make demo`` has hardened: hosts of their own (bench/hosts.yml) are put beside it, virgin for each count,
+and taken away again. Prints a table and writes build/bench.json.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv/bin"
+HOSTS = ROOT / "bench/hosts.yml"
 #: Actions that never leave the controller, so they are no round trip.
 LOCAL = {
     "meta",
@@ -27,7 +35,40 @@ LOCAL = {
     "assert",
     "validate_argument_spec",
 }
-AIMS = {"host.second_run_over_floor": 12.0, "host.audit_over_floor": 3.0}
+AIMS = {"second_run": 12.0, "audit": 3.0}
+#: A second run over its floor at the most hosts, over the same at the fewest; a tenth is what two rounds differ by.
+GROWTH = 1.1
+Rows = list[dict[str, Any]]
+
+
+def run(*command: str | Path, **more: str) -> None:
+    """Run one of the project's own commands; its end is shown where it fails."""
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, env=os.environ | more, cwd=ROOT
+    )
+    if done.returncode:
+        raise SystemExit(f"bench: {command[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+
+
+def play(playbook: str | Path, *options: str, **more: str) -> None:
+    """Run a playbook as the lab's controller does."""
+    run(ROOT / "lab/ctl", BIN / "ansible-playbook", "-i", ROOT / "build/lab/inventory", playbook, *options, **more)
+
+
+def measured(playbook: Path, hosts: list[str], *options: str, collections: str = "") -> Rows:
+    """The task times of one play on these hosts, in the order in which the tasks ended."""
+    log = ROOT / "build/bench.jsonl"
+    log.unlink(missing_ok=True)
+    more = {
+        "QUORUM_TIMINGS": str(log),
+        "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "bench/callback_plugins"),
+        "ANSIBLE_CALLBACKS_ENABLED": "timings",
+        "ANSIBLE_FORKS": str(len(hosts)),
+    }
+    if collections:
+        more["ANSIBLE_COLLECTIONS_PATH"] = f"{ROOT / 'build/collections'}:{collections}"
+    play(playbook, "-e", f"bench_hosts={','.join(hosts)}", *options, **more)
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def local(row: dict[str, Any]) -> bool:
@@ -37,65 +78,107 @@ def local(row: dict[str, Any]) -> bool:
     )
 
 
-def measure(hosts: str, rounds: int) -> list[list[dict[str, Any]]]:
-    """The task times of each round, on the hosts of a pattern."""
-    taken = []
-    for number in range(rounds):
-        log = ROOT / "build" / f"bench-{number}.jsonl"
-        log.unlink(missing_ok=True)
-        command = [
-            str(ROOT / "lab/ctl"),
-            str(ROOT / ".venv/bin/ansible-playbook"),
-            "-i",
-            str(ROOT / "build/lab/inventory"),
-        ]
-        command += [str(ROOT / "bench/bench.yml"), "-e", f"bench_hosts={hosts}"]
-        environment = os.environ | {
-            "QUORUM_TIMINGS": str(log),
-            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "bench/callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "timings",
-        }
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
-        if done.returncode:
-            raise SystemExit(f"bench: the run failed:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
-        taken.append([json.loads(line) for line in log.read_text().splitlines()])
-    return taken
-
-
-def ratios(rows: list[dict[str, Any]], host: str) -> dict[str, float]:
-    """The figures of one round on one host: seconds of the floor, and multiples of it."""
+def ratios(rows: Rows, host: str) -> dict[str, float]:
+    """The figures of one host: seconds of the floor, and multiples of it."""
     mine = [row for row in rows if row["host"] == host]
     floor = statistics.median(row["seconds"] for row in mine if row["task"].startswith("Bench | floor"))
-    role = [row for row in mine if "host : " in row["task"]]
-    changed = [row["task"] for row in role if row["changed"]]
-    if changed:
-        raise SystemExit(f"bench: this was no second run, {host} changed in: {', '.join(changed)}")
-    audit = sum(row["seconds"] for row in mine if row["task"] == "Bench | audit")
-    return {
+    first, second = ([row for row in mine if f"bench_{which}" in row["tags"]] for which in ("first", "second"))
+    figures = {
         "floor_seconds": floor,
-        "host.second_run_over_floor": sum(row["seconds"] for row in role) / floor,
-        "host.audit_over_floor": audit / floor,
-        "host.round_trips": float(len([row for row in role if not local(row)])),
+        "first_run": sum(row["seconds"] for row in first) / floor,
+        "second_run": sum(row["seconds"] for row in second) / floor,
+        "second_run_changed": float(len([row for row in second if row["changed"]])),
+        "round_trips": float(len([row for row in second if not local(row)])),
     }
+    audit = [row["seconds"] for row in mine if row["task"] == "Bench | audit"]
+    return figures | ({"audit": sum(audit) / floor} if audit else {})
+
+
+def medians(rows: Rows, hosts: list[str]) -> dict[str, float]:
+    """Each figure's median over the hosts."""
+    every = [ratios(rows, host) for host in hosts]
+    return {key: round(statistics.median(one[key] for one in every), 3) for key in every[0]}
+
+
+@contextmanager
+def beside_the_lab() -> Iterator[list[str]]:
+    """The bench's own hosts, while the block runs; the jump host is told of them, and told again when they are gone."""
+    run(BIN / "python", "lab/lab.py", "more", HOSTS)
+    try:
+        play("quorum.hardening.site", "--limit", "jump")
+        groups = yaml.safe_load(HOSTS.read_text())["all"]["children"]["quorum"]["children"]
+        yield sorted(groups["monitoring"]["hosts"])
+    finally:
+        run(BIN / "python", "lab/lab.py", "fewer")
+        play("quorum.hardening.site", "--limit", "jump")
+
+
+def virgin(hosts: list[str]) -> None:
+    """These hosts as they were delivered."""
+    run(BIN / "python", "lab/lab.py", "recreate", *hosts)
+
+
+def table(found: dict[int, dict[str, float]]) -> bool:
+    """Print the figures; whether an aim is missed."""
+    print("medians over the hosts; multiples of one module call that does nothing, at that number of hosts")
+    print(f"  {'hosts':>5} {'floor':>9} {'first run':>10} {'second run':>11} {'audit':>7} {'round trips':>12}")
+    missed = []
+    for count, one in found.items():
+        print(
+            f"  {count:5} {one['floor_seconds']:7.2f} s {one['first_run']:10.1f} {one['second_run']:11.1f} "
+            f"{one['audit']:7.1f} {one['round_trips']:12.0f}"
+        )
+        missed += [
+            f"{key} at {count} hosts: {one[key]:.1f}, aim {aim:g}" for key, aim in AIMS.items() if one[key] > aim
+        ]
+        if one["second_run_changed"]:
+            missed.append(f"at {count} hosts the second run changed something")
+    first, last = min(found), max(found)
+    growth = found[last]["second_run"] / found[first]["second_run"]
+    print(
+        f"  from {first} to {last} hosts a second run grows {growth:.2f} times as fast as the floor (aim: at most 1.1)"
+    )
+    if growth > 1.1:
+        missed.append(f"growth {growth:.2f}")
+    for one_missed in missed:
+        print(f"  missed: {one_missed}")
+    return bool(missed)
 
 
 def main() -> int:
-    """Print the table, write build/bench.json; 1 when an aim is missed."""
-    hosts, rounds = [*sys.argv[1:3], *["database", "5"][len(sys.argv[1:3]) :]]
-    taken = measure(hosts, int(rounds))
-    names = sorted({row["host"] for row in taken[0] if row["task"].startswith("Bench | floor")})
-    every = [ratios(rows, name) for rows in taken for name in names]
-    figures = {key: round(statistics.median(one[key] for one in every), 3) for key in every[0]}
-    (ROOT / "build").mkdir(exist_ok=True)
-    (ROOT / "build/bench.json").write_text(
-        json.dumps({"hosts": names, "rounds": len(taken), **figures}, indent=2) + "\n"
+    """Measure as asked; 1 when an aim is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hosts", default="1,4,8,16", help="numbers of hosts, at most 16 (default %(default)s)")
+    parser.add_argument(
+        "--peer", help="roles of another collection, namespace.collection.role[,...]: see bench/peers.md"
     )
-    print(f"hosts {', '.join(names)}; {len(taken)} rounds; medians")
-    missed = False
-    for key, value in figures.items():
-        aim = AIMS.get(key)
-        missed |= aim is not None and value > aim
-        print(f"  {key:32} {value:8.2f}" + (f"   aim: at most {aim:g}" if aim else ""))
+    parser.add_argument("--collections", help="folder that holds ansible_collections with the peer")
+    chosen = parser.parse_args()
+    counts = sorted({int(count) for count in chosen.hosts.split(",")})
+    found: dict[int, dict[str, float]] = {}
+    with beside_the_lab() as names:
+        for count in counts:
+            hosts = names[:count]
+            virgin(hosts)
+            found[count] = medians(measured(ROOT / "bench/bench.yml", hosts), hosts)
+            if chosen.peer:
+                virgin(hosts)
+                peer = measured(
+                    ROOT / "bench/peer.yml", hosts, "-e", f"bench_peer={chosen.peer}", collections=chosen.collections
+                )
+                found[count]["peer_first_run"] = medians(peer, hosts)["first_run"]
+                found[count]["peer_second_run"] = medians(peer, hosts)["second_run"]
+    missed = table(found)
+    if chosen.peer:
+        for count, one in found.items():
+            first, second = one["peer_first_run"], one["peer_second_run"]
+            times = second / one["second_run"]
+            print(f"  {chosen.peer}, {count} hosts: first run {first:.0f}, second {second:.0f}, {times:.1f} x ours")
+    few = found[min(found)]
+    summary = {f"host.{key}_over_floor": few[key] for key in ("first_run", "second_run", "audit")}
+    (ROOT / "build/bench.json").write_text(
+        json.dumps({**summary, "host.round_trips": few["round_trips"], "by_hosts": found}, indent=2) + "\n"
+    )
     print("written: build/bench.json")
     return 1 if missed else 0
 

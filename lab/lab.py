@@ -6,6 +6,8 @@ lab.py down                       everything away but images and keys
 lab.py recreate HOST...           hosts made anew, virgin (their enrolled identities are gone with them)
 lab.py snapshot NAME              keep the hosts' disks under a name
 lab.py restore NAME [HOST...]     hosts made anew from kept disks
+lab.py more FILE                  hosts of another inventory beside the lab's own, for the bench
+lab.py fewer                      take those away again
 lab.py signer                     give the stand-in's sealer the genesis that enrol wrote
 lab.py status                     what runs
 """
@@ -150,6 +152,23 @@ def restore(topology: Topology, name: str, only: list[str]) -> None:
         shutil.copytree(LAB / "snapshots" / name, INVENTORY)
 
 
+def more(inventory: Path) -> None:
+    """Boot the hosts of another inventory beside the lab's own; the built inventory has them until `fewer`."""
+    shutil.copyfile(inventory, layout.MORE)
+    up(layout.load(), set())
+
+
+def fewer() -> None:
+    """Remove what `more` has booted."""
+    everyone = layout.load().hosts
+    layout.MORE.unlink(missing_ok=True)
+    topology = layout.load()
+    kept = {host.name for host in topology.hosts}
+    with step("removing the hosts beside the lab"), ThreadPoolExecutor(4) as pool:
+        list(pool.map(containers.remove, [host for host in everyone if host.name not in kept]))
+    written.write_ssh(topology)
+
+
 def start_signer(topology: Topology) -> None:
     """Genesis and peers for the sealer of the stand-in's chain; nothing to do with the real client."""
     values = yaml.safe_load((INVENTORY / "group_vars/all/lab.yml").read_text())
@@ -185,8 +204,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up").add_argument("--bare", default="", help="hosts without the roles' packages, or all")
-    for verb in ("down", "status", "signer"):
+    for verb in ("down", "status", "signer", "fewer"):
         verbs.add_parser(verb)
+    verbs.add_parser("more").add_argument("inventory", type=Path)
     verbs.add_parser("recreate").add_argument("hosts", nargs="+")
     verbs.add_parser("snapshot").add_argument("name")
     restoring = verbs.add_parser("restore")
@@ -199,6 +219,10 @@ def main() -> int:
         if chosen.verb == "up":
             everyone = {host.name for host in topology.hosts}
             up(topology, everyone if chosen.bare == "all" else set(filter(None, chosen.bare.split(","))))
+        elif chosen.verb == "more":
+            more(chosen.inventory)
+        elif chosen.verb == "fewer":
+            fewer()
         elif chosen.verb == "recreate":
             virgin = {host.name: images.tag("host", host.release) for host in topology.hosts}
             recreate(topology, chosen.hosts, virgin)

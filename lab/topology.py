@@ -9,9 +9,11 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import yaml
-from common import ROOT
+from common import INVENTORY, ROOT
 
 PREFIX = "qh-"
+#: Hosts beside the lab's own, while `lab.py more` has put some there.
+MORE = INVENTORY / "more.yml"
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,13 @@ def load() -> Topology:
     """Read both files; a mistake in them is a KeyError or StopIteration naming the missing piece."""
     inventory = ROOT / "inventories/lab"
     tree = yaml.safe_load((inventory / "hosts.yml").read_text())
+    more = yaml.safe_load(MORE.read_text()) if MORE.exists() else {"all": {}}
     consortium = yaml.safe_load((inventory / "group_vars/all/consortium.yml").read_text())
     extra = yaml.safe_load((ROOT / "lab/lab.yml").read_text())
     cidrs = {name: segment["cidrs"][0] for name, segment in consortium["consortium_segments"].items()}
     hosts = tuple(
         Machine(name, {segment: its[0] for segment, its in values["host_addresses"].items()}, values["lab_release"])
-        for name, values in _hosts(tree["all"])
+        for name, values in (*_hosts(tree["all"]), *_hosts(more["all"]))
     )
     guests = tuple(
         Machine(name, guest["legs"], "", bool(guest.get("uplink")), guest.get("only_flavour", ""))
