@@ -140,7 +140,7 @@ def _fed(value: Any) -> set[str]:
 def meaning(listing: str) -> dict[str, Any]:
     """The meaning of ``nft -j list`` output: object key -> object, and for each chain its rules in order.
 
-    Elements of dynamic sets are left out. Raises NftError on what is no such output.
+    Elements that packets add, or that time takes away, are left out. Raises NftError on what is no such output.
     """
     try:
         rows = json.loads(listing)["nftables"]
@@ -160,7 +160,8 @@ def meaning(listing: str) -> dict[str, Any]:
             rule = _plain({key: content[key] for key in content if key not in {"family", "table", "chain"}})
             result.setdefault(f"rules {place} {content['chain']}", []).append(rule)
             continue
-        filled = content["name"] in fed or "timeout" in content or "dynamic" in content.get("flags", [])
+        passing = any(word in content.get("flags", []) for word in ("dynamic", "timeout"))
+        filled = content["name"] in fed or "timeout" in content or passing
         kept = {key: content[key] for key in content if not (filled and key == "elem")}
         result[f"{kind} {place} {content['name']}"] = _plain(kept)
     return result
@@ -219,3 +220,20 @@ def load(text: str, run: Runner = run_command, check: bool = False) -> None:
     status, _output, problem = run(["nft", *(["-c"] if check else []), "-f", "-"], text)
     if status != 0:
         raise NftError(f"nft refuses the ruleset: {problem.strip()}")
+
+
+def served(text: str) -> list[int]:
+    """TCP ports that the input rules of a text open, sorted."""
+    rules = text.partition("chain input {")[2].partition("chain forward {")[0]
+    return sorted({int(port) for port in re.findall(r"\btcp dport (\d+)\b", rules)})
+
+
+def adopt(text: str, run: Runner = run_command) -> None:
+    """Let connections to the ports of ``text`` go on that began before there was a table, this very session among them.
+
+    The kernel knows of them only from the next packet on, whoever sends it; the ports are forgotten after two minutes.
+    Raises NftError.
+    """
+    ports = ", ".join(f"{port} timeout 2m" for port in served(text))
+    if ports and "set adopting " in text:
+        load(f"add element {TABLE} adopting {{ {ports} }}\n", run)

@@ -9,17 +9,23 @@ byte by byte, so a changed text is a changed rule.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from ansible_collections.quorum.hardening.plugins.module_utils import limits
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
-from ansible_collections.quorum.hardening.plugins.module_utils.flows import Flow, flows, in_order
+from ansible_collections.quorum.hardening.plugins.module_utils.flows import Flow, flows
+from ansible_collections.quorum.hardening.plugins.module_utils.ruleset_guards import (
+    arrival,
+    by_family,
+    echo,
+    one_of,
+    refusals,
+)
+
+__all__ = ["TABLE", "by_family", "ruleset"]
 
 TABLE = "inet quorum_hardening"
 
-#: New SSH connections that one source may open: rate per minute, burst, and the burst added on a jump host for each
-#: host behind it, because one run of the controller opens a connection for every host at once.
-_SSH_RATE, _SSH_BURST, _SSH_BURST_PER_HOST = 60, 60, 10
 #: nftables refuses a comment longer than this (bytes).
 _COMMENT = 120
 
@@ -31,30 +37,36 @@ delete table {table}
 table {table} {{
 """
 
-_METERS = """\
-\tset ssh_sources_v4 { type ipv4_addr; flags dynamic,timeout; timeout 2m; size 65536; }
-\tset ssh_sources_v6 { type ipv6_addr; flags dynamic,timeout; timeout 2m; size 65536; }
+#: Ports whose connections began before this table did, for the first two minutes of its life: the kernel follows no
+#: connection until a rule asks it to, and would take the next packet of a living one for a new one without a SYN.
+_ADOPTING = """\
+\tset adopting { type inet_service; flags timeout; }
+\tchain adopt {
+\t\ttcp flags & (fin | syn | rst | ack) == ack ct state new counter accept comment "older than this table"
+\t}
 """
 
 _INPUT = """\
 \t\ttype filter hook input priority filter; policy drop;
 \t\tiifname "lo" accept
-{spoof}\
 \t\tct state established,related accept
-\t\ticmp type {{ destination-unreachable, time-exceeded, parameter-problem }} accept
-\t\ticmpv6 type {{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem }} accept
-\t\ticmpv6 type {{ nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 accept
+\t\tmeta l4proto { icmp, ipv6-icmp } limit rate over 500/second burst 1000 packets counter goto in_flood
+\t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept
+\t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
+\t\ticmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
 \t\ticmpv6 type mld-listener-query ip6 saddr fe80::/10 accept
-\t\tct state invalid counter drop comment "belongs to no connection"
+\t\tct state invalid counter goto in_invalid
+\t\ttcp flags & (fin | syn | rst | ack) != syn ct state new tcp dport != @adopting counter goto in_unbegun
 """
 
 _OUTPUT = """\
 \t\ttype filter hook output priority filter; policy drop;
 \t\toifname "lo" accept
 \t\tct state established,related accept
-\t\ticmpv6 type {{ nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 accept
-\t\ticmpv6 type {{ mld-listener-report, mld2-listener-report, mld-listener-done }} ip6 hoplimit 1 accept
-\t\tct state invalid counter drop comment "belongs to no connection"
+\t\ticmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
+\t\ticmpv6 type { mld-listener-report, mld2-listener-report, mld-listener-done } ip6 hoplimit 1 accept
+\t\tct state invalid counter goto out_invalid
+\t\ttcp sport @adopting jump adopt
 """
 
 
@@ -64,70 +76,52 @@ def ruleset(c: Consortium, host: str) -> str:
     table = flows(c)
     inward = [rule for flow in table if host in flow.target_hosts for rule in _inward(c, me, flow)]
     outward = [rule for flow in table if host in flow.source_hosts for rule in _outward(me, flow)]
-    meters = _METERS if any(flow.port == 22 and host in flow.target_hosts for flow in table) else ""
-    near = _near(c, me)
     return "".join(
         [
             _HEAD.format(table=TABLE),
-            meters,
+            *_meters(c, me, [flow for flow in table if host in flow.target_hosts]),
+            _ADOPTING,
+            refusals(),
+            arrival(c, me),
             "\tchain input {\n",
-            _INPUT.format(spoof="".join(_spoof(me))),
-            *_echo(near, "saddr"),
+            _INPUT,
+            *echo(c, me, "saddr"),
             *inward,
-            *_end("in"),
+            "\t\tgoto in_unnamed\n",
             "\t}\n\tchain forward {\n",
             "\t\ttype filter hook forward priority filter; policy drop;\n",
             '\t\tcounter drop comment "no host of ours is a router"\n',
             "\t}\n\tchain output {\n",
-            _OUTPUT.format(),
-            *_echo(near, "daddr"),
+            _OUTPUT,
+            *echo(c, me, "daddr"),
             *outward,
-            *_end("out"),
+            "\t\tgoto out_unnamed\n",
             "\t}\n}\n",
         ]
     )
-
-
-def by_family(addresses: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """``("ip", ...)`` and ``("ip6", ...)`` with the addresses of that family; empty ones left out.
-
-    What lies inside another CIDR of the list is left out, because an nftables set may not overlap.
-    """
-    networks = [ipaddress.ip_network(address) for address in in_order(addresses)]
-    for family, version in (("ip", 4), ("ip6", 6)):
-        kept: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-        for network in networks:  # in order of address, then the wider first
-            # Equal versions are equal classes, which mypy cannot see.
-            if network.version == version and not (kept and kept[-1].supernet_of(network)):  # type: ignore[arg-type]
-                kept.append(network)
-        if kept:
-            yield family, in_order(str(network) for network in kept)
-
-
-def _one_of(addresses: tuple[str, ...]) -> str:
-    return addresses[0] if len(addresses) == 1 else "{ " + ", ".join(addresses) + " }"
 
 
 def _comment(flow: Flow) -> str:
     return f'comment "{flow.name}: {flow.why}"'[: _COMMENT - 1]
 
 
-def _spoof(me: Host) -> Iterator[str]:
-    """Packets that claim to come from this very host, and did not come over the loopback interface."""
-    for family, own in by_family([*me.own(), "127.0.0.0/8", "::1"]):
-        yield f'\t\t{family} saddr {_one_of(own)} counter drop comment "claims to come from this host"\n'
+def _meter(what: str, flow: Flow, family: str) -> str:
+    """Name of the set in which the sources of a flow are counted."""
+    return f"{what}_{flow.name.replace('-', '_')}_{'v4' if family == 'ip' else 'v6'}"
 
 
-def _near(c: Consortium, me: Host) -> tuple[str, ...]:
-    """Networks of the segments that this host has a leg in: the only ones it exchanges echo requests with."""
-    return in_order(cidr for segment in me.addresses for cidr in c.segments.get(segment, ()))
-
-
-def _echo(near: tuple[str, ...], side: str) -> Iterator[str]:
-    for family, cidrs in by_family(near):
-        kind = "icmp" if family == "ip" else "icmpv6"
-        match = f"{family} {side} {_one_of(cidrs)} {kind} type echo-request"
-        yield f"\t\t{match} limit rate 10/second burst 20 packets accept\n"
+def _meters(c: Consortium, me: Host, arriving: list[Flow]) -> list[str]:
+    """Declarations of the sets that count, one for each flow and ceiling by source."""
+    found = set()
+    for flow in arriving:
+        limit = limits.arriving(c, me, flow)
+        for family, kind in (("ip", "ipv4_addr"), ("ip6", "ipv6_addr")):
+            if limit.rate:
+                forgets = "flags dynamic,timeout; timeout 2m"
+                found.add(f"\tset {_meter('new', flow, family)} {{ type {kind}; {forgets}; size 65535; }}\n")
+            if limit.held:
+                found.add(f"\tset {_meter('held', flow, family)} {{ type {kind}; flags dynamic; size 65535; }}\n")
+    return sorted(found)
 
 
 def _inward(c: Consortium, me: Host, flow: Flow) -> Iterator[str]:
@@ -137,30 +131,31 @@ def _inward(c: Consortium, me: Host, flow: Flow) -> Iterator[str]:
     for family in ("ip", "ip6"):
         if family not in mine or family not in far:
             continue
-        ends = f"{family} saddr {_one_of(far[family])} {family} daddr {_one_of(mine[family])}"
-        match = f"{ends} {flow.protocol} dport {flow.port}"
-        if flow.port == 22:
-            yield _throttle(c, me, family, match)
-        yield f"\t\t{match} ct state new counter accept {_comment(flow)}\n"
+        ends = f"{family} saddr {one_of(far[family])} {family} daddr {one_of(mine[family])}"
+        match = f"{ends} {flow.protocol} dport {flow.port} ct state new"
+        yield from _ceilings(limits.arriving(c, me, flow), flow, family, match)
+        yield f"\t\t{match} counter accept {_comment(flow)}\n"
 
 
-def _throttle(c: Consortium, me: Host, family: str, match: str) -> str:
-    burst = _SSH_BURST + (_SSH_BURST_PER_HOST * len(c.hosts) if "jump" in me.duties else 0)
-    meter = "ssh_sources_v4" if family == "ip" else "ssh_sources_v6"
-    limit = f"limit rate over {_SSH_RATE}/minute burst {burst} packets"
-    return (
-        f"\t\t{match} ct state new update @{meter} {{ {family} saddr {limit} }} "
-        'counter drop comment "too many new SSH connections from one source"\n'
-    )
+def _ceilings(limit: limits.Limit, flow: Flow, family: str, match: str) -> Iterator[str]:
+    """What goes beyond a flow's limits. Each source's own come first, so that it uses up nobody else's share."""
+    if limit.rate:
+        over = f"limit rate over {limit.rate}/{limit.per} burst {limit.burst} packets"
+        counted = f"update @{_meter('new', flow, family)} {{ {family} saddr {over} }}"
+        yield f'\t\t{match} {counted} counter goto in_flood comment "{flow.name}: too many new ones of one source"\n'
+    if limit.held:
+        counted = f"add @{_meter('held', flow, family)} {{ {family} saddr ct count over {limit.held} }}"
+        yield f'\t\t{match} {counted} counter goto in_flood comment "{flow.name}: one source holds too many"\n'
+    if limit.total:
+        yield f'\t\t{match} ct count over {limit.total} counter goto in_flood comment "{flow.name}: too many in all"\n'
 
 
 def _outward(me: Host, flow: Flow) -> Iterator[str]:
     """Rules that let a flow out: to its targets; the kernel picks the address it leaves from."""
     for family, far in by_family(a for a in flow.target_addresses if a not in me.own()):
-        match = f"{family} daddr {_one_of(far)} {flow.protocol} dport {flow.port}"
-        yield f"\t\t{match} ct state new counter accept {_comment(flow)}\n"
-
-
-def _end(direction: str) -> Iterator[str]:
-    yield f'\t\tlimit rate 10/minute burst 20 packets log prefix "quorum drop {direction}: " level info\n'
-    yield f'\t\tcounter drop comment "in no flow ({direction})"\n'
+        match = f"{family} daddr {one_of(far)} {flow.protocol} dport {flow.port} ct state new"
+        if flow.name in limits.LEAVING:
+            rate, burst = limits.LEAVING[flow.name]
+            over = f"limit rate over {rate}/second burst {burst} packets"
+            yield f'\t\t{match} {over} counter goto out_flood comment "{flow.name}: too many questions"\n'
+        yield f"\t\t{match} counter accept {_comment(flow)}\n"

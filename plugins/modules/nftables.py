@@ -132,6 +132,8 @@ def swap(text: str, goal: nft.Listing, old: nft.Listing | None, path: str) -> No
     nft.load(text, check=True)
     try:
         nft.load(text)
+        if old is None:
+            nft.adopt(text)
         found = nft.live()
         if found is None or found.rules != goal.rules:
             raise nft.NftError("the loaded table is not the one that was asked for; the old one is back")
