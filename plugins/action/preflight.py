@@ -17,20 +17,22 @@ from ansible.utils.display import Display
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.quorum.hardening.plugins.module_utils import inputs, judge
+from ansible_collections.quorum.hardening.plugins.lookup import catalog
+from ansible_collections.quorum.hardening.plugins.module_utils import documents, inputs, judge
 from ansible_collections.quorum.hardening.plugins.module_utils.catalog import IDS
-from ansible_collections.quorum.hardening.plugins.module_utils.entities import Finding, to_plain
+from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Finding, to_plain
 from ansible_collections.quorum.hardening.plugins.module_utils.model import build
 from ansible_collections.quorum.hardening.plugins.module_utils.plain import plain
 from ansible_collections.quorum.hardening.plugins.module_utils.reader import show
 from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case
+from ansible_collections.quorum.hardening.plugins.plugin_utils import attested
 
 display = Display()
 
 #: The root of the collection, wherever it is installed.
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: Variables of Ansible itself that the rules look at.
-_ANSIBLE = ("group_names", "ansible_host", "ansible_user", "ansible_ssh_user", "ansible_connection")
+_ANSIBLE = ("group_names", "inventory_dir", "ansible_host", "ansible_user", "ansible_ssh_user", "ansible_connection")
 
 
 class ActionModule(ActionBase):
@@ -63,6 +65,7 @@ class ActionModule(ActionBase):
             control_ids=frozenset(IDS),
             genesis=os.path.exists(consortium.genesis_file) if consortium.genesis_file else None,
             today=datetime.datetime.now(tz=datetime.timezone.utc).date(),
+            **_promised(consortium, hostvars),
         )
         found = unread + misread + judge.judge_case(case) + list(_mistyped(case))
         findings = judge.withhold(judge.settle(found, consortium.hosts), case.specs)
@@ -110,6 +113,17 @@ def _inventory(hostvars: Any, unread: list[Finding]) -> Iterator[tuple[str, dict
                 advice = "a value, or a template whose variables all exist in the inventory"
                 unread.append(Finding(str(name), str(variable), "(a template)", problem, advice, (), "type"))
         yield str(name), rendered
+
+
+def _promised(c: Consortium, hostvars: dict[str, Any]) -> dict[str, Any]:
+    """The attested documents, and what each control asks of its own; paths are seen from the inventory's directory."""
+    if not c.attestations:
+        return {}
+    directory = next((str(values["inventory_dir"]) for values in hostvars.values() if values.get("inventory_dir")), "")
+    return {
+        "documents": attested.readings({promise.document for promise in c.attestations}, directory),
+        "topics": {control: documents.topics(record) for control, record in catalog.load().items()},
+    }
 
 
 def _specs() -> dict[str, dict[str, dict[str, Any]]]:

@@ -172,6 +172,7 @@ class Consortium:
     chain_id: int = 0
     genesis_file: str = ""
     segments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
     hosts: Mapping[str, Host] = field(default_factory=dict)
     members: tuple[Member, ...] = ()
     clients: tuple[Client, ...] = ()

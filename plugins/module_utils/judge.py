@@ -9,12 +9,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.quorum.hardening.plugins.module_utils import inputs, rules_hosts, rules_register
+from ansible_collections.quorum.hardening.plugins.module_utils import (
+    documents,
+    inputs,
+    rules_hosts,
+    rules_placement,
+    rules_register,
+)
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import CONSORTIUM, Consortium, Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.reader import show
 from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case, Rule
 
-RULES: tuple[Rule, ...] = (*rules_hosts.RULES, *rules_register.RULES, *inputs.RULES)
+RULES: tuple[Rule, ...] = (
+    *rules_hosts.RULES,
+    *rules_placement.RULES,
+    *rules_register.RULES,
+    *documents.RULES,
+    *inputs.RULES,
+)
 
 #: Findings of the reader and of the argument specifications: where both see the same variable, one is enough.
 _READING = ("type", "range", "address", "name", "unknown")
@@ -33,9 +45,10 @@ def judge(
 def judge_case(case: Case) -> list[Finding]:
     """All findings about a case, in the order of the rules."""
     return [
-        Finding(host, variable, show(value), _line(problem), _line(advice), rule.controls, rule.name)
+        Finding(host, variable, show(value), _line(problem), _line(advice), controls, rule.name)
         for rule in RULES
         for host, variable, value, problem, advice in rule.faults(case)
+        for controls in [rule.controls or documents.controls_of(case, variable)]
     ]
 
 

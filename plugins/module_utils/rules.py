@@ -23,7 +23,8 @@ class Case:
     ``looks``: what was found on the hosts of the play (or ``{"unreachable": true, "msg": ...}``); ``users``: the
     account that the run logs in with, where it is known; ``enrolled``: false while the register is being made;
     ``control_ids``: ids of the catalogue, empty when it cannot be read; ``genesis``: whether the genesis file is there,
-    None when nobody looked.
+    None when nobody looked; ``documents``: attested documents that were read, ``topics``: what each control asks of
+    its own (see ``documents``).
     """
 
     c: Consortium
@@ -35,6 +36,8 @@ class Case:
     control_ids: frozenset[str] = frozenset()
     genesis: bool | None = None
     today: date = date.min
+    documents: Mapping[str, Any] = field(default_factory=dict)
+    topics: Mapping[str, Any] = field(default_factory=dict)
 
     def hosts(self) -> Iterator[Host]:
         """Managed hosts by name."""

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.quorum.hardening.plugins.module_utils.documents import is_url
 from ansible_collections.quorum.hardening.plugins.module_utils.score import (
     ATTESTATION,
     CONSORTIUM,
@@ -257,13 +258,19 @@ def _attested(result: Result, attestations: Sequence[Attestation], today: dateti
     if not speaking or not any(seen.probe == ATTESTATION for seen in result.observations):
         return result
     best = max(speaking, key=lambda item: item.expires)
+    # A document that does not hold is a finding of the preflight, and makes the result a failure past this promise.
+    read = (
+        "A URL is not fetched: its owner and its dates alone were looked at."
+        if is_url(best.document)
+        else "Its text is judged by the preflight (rule document)."
+    )
     answer = Observation(
         probe=ATTESTATION,
         status="attested",
         expected="a document that speaks today",
         found=best.document,
         where="inventory: consortium_attestations",
-        reason=f"Approved by {best.owner} on {best.approved.isoformat()}, speaks until {best.expires.isoformat()}.",
+        reason=f"Approved by {best.owner} on {best.approved.isoformat()}, speaks until {best.expires.isoformat()}. {read}",
     )
     others = [seen for seen in result.observations if seen.probe != ATTESTATION]
     return reassemble(result, [*others, answer])

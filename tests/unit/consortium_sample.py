@@ -96,6 +96,7 @@ def everywhere() -> dict[str, Any]:
             name: {"cidrs": [f"198.18.{number}.0/24", f"2001:db8:{number + 1}::/64"]}
             for number, name in enumerate(SEGMENTS)
         },
+        "consortium_regions": ["CH", "DE"],
         "consortium_members": [{"name": "acme", "region": "CH", "trust": "own", "nodes": own, "tessera": []}, other],
         "consortium_certificate_requests": dict.fromkeys(LAST, CSR),
         "consortium_clients": [{"name": "app", "addresses": ["198.18.1.40"], "csr": CSR}],

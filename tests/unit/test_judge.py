@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from broken_hosts import BROKEN_HOSTS
 from broken_inventories import HOLDER, Mistake, everywhere, on, register, waiver
+from broken_placement import BROKEN_PLACEMENT
 from broken_register import BROKEN_REGISTER
 from consortium_sample import KEY, TODAY, enode, inventory, preflight
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.judge import RULES, message, settle, withhold
 
-BROKEN = [*BROKEN_HOSTS, *BROKEN_REGISTER]
+BROKEN = [*BROKEN_HOSTS, *BROKEN_PLACEMENT, *BROKEN_REGISTER]
 SPECS = {
     "consortium": {name: {"type": "str"} for name in inventory()["jump"] if name.startswith("consortium_")},
     "host": {
@@ -64,7 +65,7 @@ def test_broken(case: Mistake) -> None:
 
 
 def test_every_rule_is_broken_by_some_case() -> None:
-    elsewhere = {"looked", "jump-lists-differ", "required"}
+    elsewhere = {"looked", "jump-lists-differ", "required", "document"}
     assert {rule.name for rule in RULES} == {case.rule for case in BROKEN} | elsewhere
 
 
@@ -137,7 +138,8 @@ def test_genesis_that_is_not_there() -> None:
         {"name": f"n{i}", "enode": enode(i), "addresses": [f"198.18.1.{60 + i}"], "validator": True}
         for i in range(1, 5)
     ]
-    members = [{"name": "acme", "trust": "own"}, {"name": "b", "trust": "untrusted", "nodes": nodes}]
+    members = [{"name": "acme", "trust": "own"}]
+    members.append({"name": "b", "region": "DE", "trust": "untrusted", "nodes": nodes})
     assert preflight(inventory(("jump", "vault"), consortium_members=members), genesis=False) == []
 
 

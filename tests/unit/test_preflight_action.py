@@ -119,3 +119,15 @@ def test_enrol_may_start_from_nothing(tmp_path: Path) -> None:
 def test_inventories_of_the_collection_can_be_enrolled(name: str) -> None:
     path = Path(__file__).resolve().parents[2] / "inventories" / name / "hosts.yml"
     assert run(path, enrolled=False)["findings"] == []
+
+
+def test_attested_documents_are_read_beside_the_inventory(tmp_path: Path) -> None:
+    entry = {"control": "HOST-07", "document": "level.md", "owner": "Ada", "approved": "2026-01-01"}
+    path = write(tmp_path, sound(consortium_attestations=[{**entry, "expires": "2099-12-31"}]))
+    found = run(path)["findings"]
+    assert [(f["rule"], f["controls"]) for f in found] == [("document", ["HOST-07"])]
+    assert "No such file" in found[0]["problem"]
+    (tmp_path / "level.md").write_text("# Availability\n\nAll five of these words count.\n", encoding="utf-8")
+    (found_now,) = run(path)["findings"]
+    assert "on response time, load and limits" in found_now["problem"]
+    assert "availability" not in found_now["problem"]
