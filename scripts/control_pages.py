@@ -90,6 +90,10 @@ def page(record: dict[str, Any]) -> str:
     if record.get("guards"):
         rules = "\n".join(f"- `{guard}`" for guard in record["guards"])
         out.append(f"## Guarded\n\nThe preflight refuses an inventory that contradicts it, by these rules:\n\n{rules}")
+    if record.get("document"):
+        rows = "\n".join(f"- {topic['name']}" for topic in record["document"]["topics"])
+        source = f"[a template to fill in](../templates/{record['id']}.md)"
+        out.append(f"## Attested\n\nThe document must have a section on each of these ({source}):\n\n{rows}")
     if record.get("probes"):
         out.append("## Audited\n\nEach probe looks, changes nothing, and compares what it finds with this:")
         out += [probe(asked) for asked in record["probes"]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.quorum.hardening.plugins.module_utils import views
+from ansible_collections.quorum.hardening.plugins.module_utils import limits, views
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
 from ansible_collections.quorum.hardening.plugins.module_utils.flows import flows, in_order
 from ansible_collections.quorum.hardening.plugins.module_utils.ruleset import by_family, ruleset
@@ -42,6 +42,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "duties": list(me.duties),
         "profile": c.profile,
         "organisation": c.organisation,
+        "region": me.region,
         "consensus": c.consensus,
         "chain_id": c.chain_id,
         "administrators": sorted(people),
@@ -58,6 +59,10 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
             if host in flow.source_hosts
             for address in _spread(a for a in flow.target_addresses if a not in me.own())
         ),
+        "tessera_p2p_sources": _sources(c, me, me.ports["tessera_p2p"]),
+        "tessera_q2t_sources": _sources(c, me, me.ports["tessera_q2t"]),
+        "name_and_time_servers": _name_and_time_servers(me),
+        "limits": _limits(c, me),
         "ruleset": ruleset(c, host),
         "listeners": listeners(me),
         "addresses": sorted(me.own()),
@@ -70,6 +75,8 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "enodes": sorted(n.enode for member in c.members for n in member.nodes),
         "validator_address": node.validator_address if node else "",
         "p2p_port": me.ports["p2p"],
+        "tessera_p2p_port": me.ports["tessera_p2p"],
+        "tessera_q2t_port": me.ports["tessera_q2t"],
         "rpc_port": me.ports["rpc"],
         "http_port": me.ports["http"],
         "vault_port": me.ports["vault"],
@@ -97,6 +104,20 @@ def _sources(c: Consortium, me: Host, port: int) -> list[str]:
     """Who may open a TCP connection to ``port`` of this host, by the flows."""
     table = [f for f in flows(c) if f.protocol == "tcp" and f.port == port and me.name in f.target_hosts]
     return sorted(_spread(a for flow in table for a in flow.source_addresses if a not in me.own()))
+
+
+def _limits(c: Consortium, me: Host) -> list[str]:
+    """The ceilings of all flows that arrive at this host, in words."""
+    arriving = (flow for flow in flows(c) if me.name in flow.target_hosts)
+    return sorted({line for flow in arriving for line in limits.spelled(flow, limits.arriving(c, me, flow))})
+
+
+def _name_and_time_servers(me: Host) -> list[str]:
+    """Whom this host may ask for names and the time: "protocol address port" of each server."""
+    dns = [(proto, server) for server in me.dns_servers for proto in ("tcp", "udp")]
+    asked = [*dns, *(("udp", server) for server in me.ntp_servers)]
+    own = me.own()
+    return sorted({f"{proto} {server.address} {server.port}" for proto, server in asked if server.address not in own})
 
 
 def _spread(addresses: Any) -> list[str]:

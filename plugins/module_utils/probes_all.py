@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from . import probes_firewall, probes_geth, probes_host, probes_ssh, probes_tls
+from . import probes_firewall, probes_geth, probes_host, probes_limits, probes_ssh, probes_tls
 from .probing import Registry
 
 REGISTRY: Registry = {
     **probes_ssh.PROBES,
     **probes_firewall.PROBES,
     **probes_host.PROBES,
+    **probes_limits.PROBES,
     **probes_tls.PROBES,
     **probes_geth.PROBES,
 }

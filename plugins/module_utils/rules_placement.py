@@ -12,9 +12,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.entities import C
 from ansible_collections.quorum.hardening.plugins.module_utils.flows import ROWS, segment_of
 from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case, Fault, Rule
 
-#: Country codes of ISO 3166-1 (alpha-2).
-COUNTRIES = frozenset(
-    """
+_CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
 BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK
 FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR
@@ -22,8 +20,9 @@ IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV
 ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM
 PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF
 TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
-""".split()
-)
+"""
+#: Country codes of ISO 3166-1 (alpha-2).
+COUNTRIES = frozenset(_CODES.split())
 #: A country, or a part of one as in ISO 3166-2 (CH-ZH).
 _REGION = re.compile(r"([A-Z]{2})(-[A-Z0-9]{1,3})?")
 #: Duties that keep payload data: the public one in the ledger, the private one at Tessera and in its database.

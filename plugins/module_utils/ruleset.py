@@ -46,15 +46,16 @@ _ADOPTING = """\
 \t}
 """
 
+# ICMP and ICMPv6 by number: their names are in a file that a minimal Debian does not have (package netbase).
 _INPUT = """\
 \t\ttype filter hook input priority filter; policy drop;
 \t\tiifname "lo" accept
 \t\tct state established,related accept
-\t\tmeta l4proto { icmp, ipv6-icmp } limit rate over 500/second burst 1000 packets counter goto in_flood
-\t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept
-\t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
 \t\ticmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept
 \t\ticmpv6 type mld-listener-query ip6 saddr fe80::/10 accept
+\t\tmeta l4proto { 1, 58 } limit rate over 500/second burst 1000 packets counter goto in_flood
+\t\ticmp type { destination-unreachable, time-exceeded, parameter-problem } accept
+\t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
 \t\tct state invalid counter goto in_invalid
 \t\ttcp flags & (fin | syn | rst | ack) != syn ct state new tcp dport != @adopting counter goto in_unbegun
 """

@@ -270,7 +270,8 @@ def _attested(result: Result, attestations: Sequence[Attestation], today: dateti
         expected="a document that speaks today",
         found=best.document,
         where="inventory: consortium_attestations",
-        reason=f"Approved by {best.owner} on {best.approved.isoformat()}, speaks until {best.expires.isoformat()}. {read}",
+        reason=f"Approved by {best.owner} on {best.approved.isoformat()}, speaks until {best.expires.isoformat()}. "
+        + read,
     )
     others = [seen for seen in result.observations if seen.probe != ATTESTATION]
     return reassemble(result, [*others, answer])

@@ -255,6 +255,12 @@ def test_a_jump_host_bears_a_run_on_all_hosts_at_once() -> None:
     assert "burst 60 packets" in "".join(of_flow(ruleset(c, "vault"), "ssh"))
 
 
+def test_no_name_is_looked_up_in_a_file_that_a_minimal_host_lacks() -> None:
+    for host in LAST:
+        text = ruleset(consortium(), host)
+        assert not re.search(r"(dport|sport|l4proto|nexthdr|ip protocol) \{? ?[a-z]", text)
+
+
 def test_every_flow_of_the_table_has_its_row_of_limits() -> None:
     assert set(limits.ARRIVING) == {row.name for row in ROWS}
     assert set(limits.LEAVING) < set(limits.ARRIVING)
