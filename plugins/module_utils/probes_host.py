@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from .machine import DPKG_STATUS, parse_packages
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable
 from .system import Listener, Process, System
 
@@ -57,6 +59,22 @@ def strange_programs(args: Args, system: System) -> Observation:
     running = {process.name for process in system.processes()}
     strange = sorted(name for name in running if name in owners and not duties & set(owners[name]))
     return Observation(strange, "/proc/*/exe")
+
+
+def strange_installs(args: Args, system: System) -> Observation:
+    """What is installed for another duty than this host's, whether it runs or not.
+
+    args: packages (pattern of a whole name -> duties), paths (path -> duties), duties (of this host).
+    found: sorted names of packages and paths.
+    """
+    status = system.read(DPKG_STATUS)
+    if status is None:
+        raise Unreadable(f"{DPKG_STATUS} cannot be read")
+    duties = set(args["duties"])
+    strange = [re.compile(name) for name, owners in args["packages"].items() if not duties & set(owners)]
+    found = [name for name in parse_packages(status) if any(one.fullmatch(name) for one in strange)]
+    found += [p for p, owners in args["paths"].items() if not duties & set(owners) and system.stat(p) is not None]
+    return Observation(sorted(found), f"{DPKG_STATUS}, {', '.join(sorted(args['paths']))}")
 
 
 def _expected(listener: Listener, rows: Iterable[Mapping[str, Any]]) -> bool:
@@ -207,6 +225,7 @@ PROBES = {
     "file_facts": file_facts,
     "unit_state": unit_state,
     "strange_programs": strange_programs,
+    "strange_installs": strange_installs,
     "strange_listeners": strange_listeners,
     "program_listeners": program_listeners,
     "port_addresses": port_addresses,

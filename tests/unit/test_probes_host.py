@@ -146,3 +146,22 @@ def test_kernel_parameters():
     assert probes_host.kernel_parameter(own, FakeSystem(files={path: "1\n"}, read_only=(path,))).found == "1"
     with pytest.raises(Unreadable):
         probes_host.kernel_parameter(args, FakeSystem(files={path: unreadable(path)}))
+
+
+INSTALLED = "Package: {}\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n\n"
+
+
+def test_what_is_installed_for_another_duty():
+    status = "".join(INSTALLED.format(name) for name in ("postgresql-15", "postgresql-client", "vault", "bash"))
+    given = {"packages": {"postgresql(-[0-9]+)?": ["database"], "vault": ["vault"]}}
+    given["paths"] = {"/opt/goquorum": ["goquorum"], "/opt/tessera": ["tessera"]}
+    system = FakeSystem(files={"/var/lib/dpkg/status": status, "/opt/goquorum/current/geth": ""})
+    for duties, found in (
+        ([], ["/opt/goquorum", "postgresql-15", "vault"]),
+        (["database"], ["/opt/goquorum", "vault"]),
+        (["vault"], ["/opt/goquorum", "postgresql-15"]),
+        (["goquorum", "vault", "database"], []),
+    ):
+        assert probes_host.strange_installs({**given, "duties": duties}, system).found == found
+    with pytest.raises(Unreadable):
+        probes_host.strange_installs({**given, "duties": []}, FakeSystem())
