@@ -10,18 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from .accounts_book import LOCKED_SINCE, OURS, Account, Book
 from .commands import HostError
 
 NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
-FIRST_PERSON = 1000
-LAST_PERSON = 59999
-# Written into the comment of an account that we made: others' accounts keep their shell and home.
-OURS = "quorum.hardening"
-LOCKED_SINCE = "1"
 # sshd runs even a forced command through the login shell; what such an account may run is fixed in sshd's file.
 SHELLS = {"administrator": "/bin/bash", "tunnel": "/bin/sh"}
 NO_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/sync")
-NOBODY = 65534
 # In passwd: see shadow. Where there is no line in shadow, nothing fits.
 SHADOWED = "x"
 #: Groups that lead to root past sudo and its log; no person belongs there.
@@ -43,76 +38,6 @@ POWERFUL = (
 SU_GROUP = "quorum-su"
 # Days of a password's life that are as good as for ever.
 FOR_EVER = 99999
-
-
-@dataclass(frozen=True)
-class Account:
-    """A line of passwd with what shadow adds: ``password`` is its hash field, ``expires`` days since 1970 or empty.
-
-    ``lives``: days after which a password must be changed, or empty.
-    """
-
-    name: str
-    uid: int
-    comment: str
-    shell: str
-    password: str
-    expires: str = ""
-    lives: str = ""
-
-    @property
-    def ours(self) -> bool:
-        return self.comment.startswith(OURS)
-
-    @property
-    def locked_by_us(self) -> bool:
-        return self.expires == LOCKED_SINCE
-
-    @property
-    def person(self) -> bool:
-        return FIRST_PERSON <= self.uid <= LAST_PERSON
-
-    @property
-    def system(self) -> bool:
-        return 0 < self.uid < FIRST_PERSON or self.uid == NOBODY
-
-
-@dataclass(frozen=True)
-class Book:
-    """All accounts and the members of all groups of a host."""
-
-    accounts: Mapping[str, Account]
-    groups: Mapping[str, Sequence[str]]
-
-    def groups_of(self, name: str) -> list[str]:
-        """Supplementary groups of a name."""
-        return [group for group, members in self.groups.items() if name in members]
-
-
-def parse(passwd: str, group: str, shadow: str) -> Book:
-    """The host's account files, as text."""
-    secrets = {row[0]: row for row in (line.split(":") for line in shadow.splitlines()) if len(row) >= 8}
-    accounts = {}
-    for row in (line.split(":") for line in passwd.splitlines()):
-        if len(row) == 7 and row[2].isdigit():
-            hidden = secrets.get(row[0])
-            password, expires, lives = (hidden[1], hidden[7], hidden[4]) if hidden else (row[1], "", "")
-            accounts[row[0]] = Account(row[0], int(row[2]), row[4], row[6], password, expires, lives)
-    groups = {
-        row[0]: [name for name in row[3].split(",") if name]
-        for row in (line.split(":") for line in group.splitlines())
-        if len(row) == 4
-    }
-    return Book(accounts, groups)
-
-
-def read(root: str = "") -> Book:
-    """The book of this host."""
-    texts = []
-    for name in ("passwd", "group", "shadow"):
-        with open(f"{root}/etc/{name}", encoding="utf-8", errors="replace") as handle:
-            texts.append(handle.read())
-    return parse(*texts)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from .accounts import Book, Plan
+from .accounts import Plan
+from .accounts_book import Book
 from .commands import Runner, must
 
 LOGINS = "/run/systemd/users"

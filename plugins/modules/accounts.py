@@ -108,7 +108,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import accounts, accounts_host
+from ansible_collections.quorum.hardening.plugins.module_utils import accounts, accounts_book, accounts_host
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 
 
@@ -136,7 +136,7 @@ def main() -> None:
     keys = module.params.pop("keys_directory")
     wish = accounts.Wish(**module.params)
     try:
-        book = accounts.read()
+        book = accounts_book.read()
         user = accounts_host.user_of_session(os.environ, login_uid(), book) or ""
         accounts.refuse(accounts.problems(wish, book, user))
         plan = accounts.plan(wish, book)

@@ -11,15 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.quorum.hardening.plugins.module_utils.accounts import (
-    Account,
-    Book,
     Wish,
-    parse,
     plan,
     problems,
-    read,
     refuse,
 )
+from ansible_collections.quorum.hardening.plugins.module_utils.accounts_book import Account, Book, parse, read
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError
 
 PASSWD = """root:x:0:0:root:/root:/bin/bash

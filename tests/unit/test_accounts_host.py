@@ -13,7 +13,8 @@ import pytest
 from landing_fakes import Script
 
 from ansible_collections.quorum.hardening.plugins.module_utils import accounts_host
-from ansible_collections.quorum.hardening.plugins.module_utils.accounts import Plan, parse
+from ansible_collections.quorum.hardening.plugins.module_utils.accounts import Plan
+from ansible_collections.quorum.hardening.plugins.module_utils.accounts_book import parse
 from ansible_collections.quorum.hardening.plugins.module_utils.accounts_host import (
     carry_out,
     end_sessions,
