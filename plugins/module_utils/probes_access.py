@@ -15,7 +15,7 @@ from . import pam_check
 from .accounts import NO_SHELLS, SHADOWED
 from .accounts_book import Account, Book, parse
 from .accounts_host import BY_NAME
-from .probing import Absent, Args, Observation, Unreadable
+from .probing import Absent, Args, Inapplicable, Observation, Unreadable
 from .system import System
 
 FILES = "/etc/passwd, /etc/shadow, /etc/group"
@@ -146,8 +146,13 @@ def _steps(system: System, service: str, kind: str, depth: int = 0) -> Iterator[
 
 
 def pam_steps(args: Args, system: System) -> Observation:
-    """What PAM does for a service, with what is included. args: service, kind. found: control and module, by line."""
+    """What PAM does for a service, with what is included.
+
+    args: service, kind, needed (false: a host may do without the service). found: control and module, line by line.
+    """
     service, kind = str(args["service"]), str(args["kind"])
+    if not args.get("needed", True) and system.stat(f"{pam_check.FOLDER}/{service}") is None:
+        raise Inapplicable(f"there is no service {service}")
     return Observation(list(_steps(system, service, kind)), f"{pam_check.FOLDER}/{service}")
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The drill: shut the controller out of a host and take the time until the host is back by itself.
 
-For each change (packet filter, sshd, sudo, PAM) with the controller alive and killed right after the change; the first two
-also with the host rebooted. Run from the repository's root with the lab up:
+For each change (packet filter, sshd, sudo, PAM) with the controller alive, and killed right after the change; for some
+with the host rebooted, too. Run from the repository's root with the lab up:
 
     python -m tests.undo.drill [--seconds 45] [--hosts database,tessera]
 

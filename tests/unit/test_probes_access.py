@@ -9,7 +9,7 @@ import pytest
 from probe_fakes import FakeSystem
 
 from ansible_collections.quorum.hardening.plugins.module_utils import probes_access
-from ansible_collections.quorum.hardening.plugins.module_utils.probing import Absent, Unreadable
+from ansible_collections.quorum.hardening.plugins.module_utils.probing import Absent, Inapplicable, Unreadable
 from ansible_collections.quorum.hardening.plugins.module_utils.system import Completed
 
 PASSWD = """root:x:0:0:root:/root:/bin/bash
@@ -117,6 +117,8 @@ def test_what_pam_does_line_by_line():
     system = FakeSystem(files=files)
     seen = probes_access.pam_steps({"service": "sudo", "kind": "auth"}, system)
     assert seen.found == ["required pam_faillock.so preauth", "[success=1 default=ignore] pam_unix.so"]
+    with pytest.raises(Inapplicable):
+        probes_access.pam_steps({"service": "login", "kind": "auth", "needed": False}, system)
     for service in ("su", "loop"):
         with pytest.raises(Absent):
             probes_access.pam_steps({"service": service, "kind": "auth"}, system)
