@@ -49,6 +49,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "tunnels": sorted(tunnels),
         "logins": sorted({*people, *tunnels}),
         "login_keys": {**people, **tunnels},
+        "ends": {**{person.name: person.expires for person in me.administrators}, **dict.fromkeys(sorted(tunnels), "")},
         "jump_addresses": views.jump_addresses(c),
         "ssh_sources": _sources(c, me, 22),
         "rpc_sources": _sources(c, me, me.ports["rpc"]),

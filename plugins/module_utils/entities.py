@@ -55,11 +55,15 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Administrator:
-    """A person who may log in: OpenSSH public keys, and optionally the last day (``YYYY-MM-DD``) of the account."""
+    """A person who may log in: OpenSSH public keys, and optionally the last day (``YYYY-MM-DD``) of the account.
+
+    ``groups``: further groups of the host, such as adm.
+    """
 
     name: str
     keys: tuple[str, ...] = ()
     expires: str = ""
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,14 @@ class Memory:
                     "wants": {kind: list(units) for kind, units in entry.wants.items()},
                 }
 
+    def forget(self, paths: Iterable[str], armed: Sequence[str] = ()) -> None:
+        """Strike out files that are gone. Those that an armed undo would bring back stay known, as leaving."""
+        for path in paths:
+            if self.files[path].get("undo") in armed:
+                self.files[path] = {**self.files[path], "leaving": True}
+            else:
+                del self.files[path]
+
 
 @dataclass(frozen=True)
 class Leftovers:
@@ -122,6 +130,8 @@ def leftovers(ground: Ground, memory: Memory, entries: Iterable[Entry]) -> Lefto
     removable, gone, kept = [], [], []
     for path in sorted(set(memory.files) - wanted):
         seen = ground.seen(path)
+        if seen.kind == "absent" and memory.files[path].get("leaving"):
+            continue
         if seen.kind == "absent" or path in others:
             gone.append(path)
         elif seen.kind == "file" and Entry(path, seen.content).sha256 == memory.files[path]["sha256"]:
@@ -136,7 +146,8 @@ def _remembered_by_others(ground: Ground, memory: Memory) -> set[str]:
     folder = ground.directory(OVERLAYS)
     for name in os.listdir(folder) if folder is not None else ():
         if name.endswith(".json") and not name.startswith(".") and name != f"{memory.role}.json":
-            found.update(read_json(ground, f"{OVERLAYS}/{name}").get("files", {}))
+            files = read_json(ground, f"{OVERLAYS}/{name}").get("files", {})
+            found.update(path for path, known in files.items() if not known.get("leaving"))
     return found
 
 

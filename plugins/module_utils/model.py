@@ -162,8 +162,9 @@ def _administrators(read: Reader, value: Any) -> tuple[Administrator, ...]:
             name=read.text(f"{path}.name", item.get("name")),
             keys=read.texts(f"{path}.keys", item.get("keys")),
             expires=read.day(f"{path}.expires", item.get("expires")),
+            groups=read.texts(f"{path}.groups", item.get("groups")),
         )
-        for path, item in read.mappings("host_administrators", value, ("name", "keys", "expires"))
+        for path, item in read.mappings("host_administrators", value, ("name", "keys", "expires", "groups"))
     )
 
 

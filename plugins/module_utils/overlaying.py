@@ -99,8 +99,7 @@ class Overlay:
                     write_json(ground, memory.path, before)
                     write_json(ground, OUTSTANDING, book)
                     raise
-        for path in (*old.removable, *old.gone):
-            memory.files.pop(path, None)
+        memory.forget((*old.removable, *old.gone), result.armed)
         if memory.to_dict() != before:
             result.changed = True
             if not order.check_mode:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from . import pam_check
 
 # Runs inside a private mount namespace: puts new files where nothing is yet (as well as the kernel lets it), mounts
 # copies over the real places, empties directories, and becomes the checker. All names come in as arguments. The copies
@@ -72,12 +75,19 @@ def _always(*arguments: str) -> Command:
     return lambda changing, leaving: list(arguments)
 
 
+def _pam(changing: Sequence[str], leaving: Sequence[str]) -> list[str]:
+    # Asked of the loader and not of a file: an Ansible module runs from a zip archive.
+    loader: Any = pam_check.__loader__
+    return ["-I", "-c", str(loader.get_source(pam_check.__name__)), *changing, *leaving]
+
+
 # The client locks the data directory it is given, so it gets an empty one.
 _GETH = ("--datadir", "/run/scratch", "--config", "/etc/goquorum/config.toml", "dumpconfig")
 
 VALIDATORS: Mapping[str, Validator] = {
     "sshd": Validator(("/etc/ssh",), "sshd", _always("-t"), ("/run",), ("/run/sshd",)),
     "sudoers": Validator(("/etc/sudoers", "/etc/sudoers.d"), "visudo", _always("-c", "-q")),
+    "pam": Validator(("/etc/pam.d",), "python3", _pam),
     "nginx": Validator(("/etc/nginx",), "nginx", _always("-t", "-q"), ("/run", "/var/log/nginx", "/var/lib/nginx")),
     "systemd": Validator((UNIT_DIRECTORY,), "systemd-analyze", _units),
     "geth": Validator(("/etc/goquorum",), "/opt/goquorum/current/geth", _always(*_GETH), ("/run",), ("/run/scratch",)),

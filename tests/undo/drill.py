@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The drill: shut the controller out of a host and take the time until the host is back by itself.
 
-For each change (packet filter, sshd) with the controller alive, killed right after the change, and killed with the host
-rebooted. Run from the repository's root with the lab up:
+For each change (packet filter, sshd, sudo, PAM) with the controller alive, and killed right after the change; for some
+with the host rebooted, too. Run from the repository's root with the lab up:
 
     python -m tests.undo.drill [--seconds 45] [--hosts database,tessera]
 
@@ -29,8 +29,19 @@ HERE = Path(__file__).resolve().parent
 RESULT = driver.ROOT / "build/undo-drill.json"
 LIMIT = 60.0
 SHUT = "TASK [The door is shut]"
-CHANGES = ("nftables", "sshd")
-CONTROLLERS = ("alive", "killed", "killed, host rebooted")
+#: What is changed, and the files that it is in.
+CHANGES = {
+    "nftables": ("/etc/quorum.hardening/firewall.nft",),
+    "sshd": ("/etc/ssh/sshd_config",),
+    "sudoers": ("/etc/sudoers",),
+    "pam": ("/etc/pam.d/common-account",),
+}
+#: What becomes of the controller, and the changes for which it is tried.
+CONTROLLERS = {
+    "alive": tuple(CHANGES),
+    "killed": tuple(CHANGES),
+    "killed, host rebooted": ("nftables", "sshd"),
+}
 # A reboot must be what fires it, so the timer is far away.
 FAR = 600
 ATTEMPTS = 3
@@ -50,9 +61,9 @@ class Outcome:
 
 
 def attempt(host: str) -> subprocess.Popen[bytes]:
-    """A fresh SSH session through the jump host, under way; exit status 0 when it came in."""
+    """A fresh SSH session through the jump host and on to root, under way; exit status 0 when it came in."""
     options = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=10", "-o", "BatchMode=yes"]
-    command = [str(driver.CONTROLLER), "ssh", "-F", str(driver.SSH_CONFIG), *options, host, "true"]
+    command = [str(driver.CONTROLLER), "ssh", "-F", str(driver.SSH_CONFIG), *options, host, "sudo -n true"]
     nothing = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=driver.ROOT, stdin=nothing, stdout=nothing, stderr=nothing)
 
@@ -126,14 +137,15 @@ def look(host: str) -> list[dict[str, Any]]:
 def clean(host: str) -> None:
     """Remove the drill's own traces, out of band."""
     state = "/var/lib/quorum.hardening"
-    paths = ("overlay/undo_drill.json", "undo/nftables/fired.json", "undo/sshd/fired.json")
+    paths = ("overlay/undo_drill.json", *(f"undo/{change}/fired.json" for change in CHANGES))
     driver.sh(host, "rm -f " + " ".join(f"{state}/{path}" for path in paths))
 
 
 def state(host: str) -> str:
     """What the drill changes, as it is on the host."""
-    seen = "nft -s -t list table inet quorum_hardening 2>&1; cat /etc/quorum.hardening/firewall.nft 2>&1"
-    return driver.sh(host, f"{seen}; stat -c '%a %u %g' /etc/ssh/sshd_config; cat /etc/ssh/sshd_config").out
+    files = " ".join(path for paths in CHANGES.values() for path in paths)
+    table = "nft -s -t list table inet quorum_hardening 2>&1"
+    return driver.sh(host, f"{table}; stat -c '%n %a %u %g' {files} 2>&1; cat {files} 2>&1").out
 
 
 def judge(outcome: Outcome, process: subprocess.Popen[bytes], begun: float, before: str) -> Outcome:
@@ -201,8 +213,8 @@ def drill(change: str, controller: str, host: str, seconds: int) -> Outcome:
 
 def lines(hosts: list[str]) -> list[tuple[str, str, str]]:
     """All (change, controller, host) of the drill, the hosts taking turns."""
-    pairs = [(change, controller) for controller in CONTROLLERS for change in CHANGES]
-    return [(*pair, hosts[(index + index // 2) % len(hosts)]) for index, pair in enumerate(pairs)]
+    pairs = [(change, controller) for controller, changes in CONTROLLERS.items() for change in changes]
+    return [(*pair, hosts[(index + index // len(CHANGES)) % len(hosts)]) for index, pair in enumerate(pairs)]
 
 
 def main() -> int:

@@ -3,33 +3,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from landing_fakes import Script
 
-from ansible_collections.quorum.hardening.plugins.module_utils import accounts
 from ansible_collections.quorum.hardening.plugins.module_utils.accounts import (
-    Account,
-    Book,
     Wish,
-    carry_out,
-    end_sessions,
-    parse,
     plan,
     problems,
-    processes_of,
-    read,
     refuse,
-    user_of_session,
 )
-from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, Outcome
+from ansible_collections.quorum.hardening.plugins.module_utils.accounts_book import Account, Book, parse, read
+from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError
 
 PASSWD = """root:x:0:0:root:/root:/bin/bash
 www-data:x:33:33::/var/www:/usr/sbin/nologin
@@ -37,15 +25,17 @@ ops:x:1000:1000:Cloud:/home/ops:/bin/bash
 alice:x:1001:1001:quorum.hardening administrator:/home/alice:/bin/bash
 rubbish
 """
-GROUP = "ops:x:1000:\nalice:x:1001:\nquorum-admin:x:990:ops,alice\nrubbish\n"
-SHADOW = "root:*:1::::::\nops:!:1:0:99999:7:::\nalice:*:1:0:99999:7:::\nshort:x\n"
+GROUP = "ops:x:1000:\nalice:x:1001:\nadm:x:4:\nquorum-admin:x:990:ops,alice\nquorum-su:x:989:\nrubbish\n"
+SHADOW = "root:*:1::::::\nwww-data:*:1::::::\nops:!:1:0:99999:7:::\nalice:*:1:0:99999:7:::\nshort:x\n"
 BOOK = parse(PASSWD, GROUP, SHADOW)
 SETTLED = Wish(administrators=["ops", "alice"])
 
 
 def test_the_book_is_read(tmp_path: Path) -> None:
-    assert BOOK.accounts["alice"] == Account("alice", 1001, "quorum.hardening administrator", "/bin/bash", "*", "")
-    assert BOOK.accounts["www-data"].password == ""
+    assert BOOK.accounts["alice"] == Account(
+        "alice", 1001, "quorum.hardening administrator", "/bin/bash", "*", "", "99999"
+    )
+    assert parse(PASSWD, GROUP, "").accounts["www-data"].password == "x"
     assert BOOK.groups["quorum-admin"] == ["ops", "alice"]
     (tmp_path / "etc").mkdir()
     for name, text in (("passwd", PASSWD), ("group", GROUP), ("shadow", SHADOW)):
@@ -64,8 +54,12 @@ def test_new_people() -> None:
     assert made.commands[0] == ["groupadd", "--system", "--", "quorum-tunnel"]
     carol, dave = (" ".join(c) for c in made.commands[1:])
     assert "--create-home" in carol
-    assert "--user-group --shell /bin/bash --password * --groups quorum-admin" in carol
-    assert "--no-create-home --home-dir /nonexistent --gid dave --shell /bin/sh" in dave
+    assert "--user-group" in carol
+    assert "--key PASS_MAX_DAYS=-1 --key PASS_MIN_DAYS=0 --inactive -1" in carol
+    assert "--expiredate" not in carol
+    assert "--shell /bin/bash --password * --groups quorum-admin" in carol
+    assert "--no-create-home --home-dir /nonexistent --gid dave" in dave
+    assert "--shell /bin/sh" in dave
 
 
 def test_somebody_elses_account_only_joins() -> None:
@@ -111,12 +105,77 @@ def test_a_member_without_an_account_only_leaves_the_group() -> None:
 def test_who_comes_back_is_let_in_again(password: str, unlocked: bool) -> None:
     shadow = f"ops:!:1:0:99999:7:::\nalice:{password}:1:0:99999:7::1:\n"
     made = plan(SETTLED, parse(PASSWD, GROUP, shadow))
-    assert made.changed == {"alice": ["unlocked"]}
+    assert made.changed == {"alice": ["open without end"]}
     assert (["usermod", "--unlock", "--", "alice"] in made.commands) is unlocked
 
 
-def test_somebody_elses_expiry_stays() -> None:
-    assert plan(SETTLED, parse(PASSWD, GROUP, "alice:*:1:0:99999:7::20000:\n")).commands == []
+def test_the_host_closes_an_account_after_its_last_day() -> None:
+    wish = replace(SETTLED, expiries={"ops": "", "alice": "2027-01-31", "carol": "1970-01-02"})
+    made = plan(replace(wish, administrators=["ops", "alice", "carol"]), BOOK)
+    assert made.changed == {"alice": ["closed after 2027-01-31"]}
+    assert made.commands[0] == ["usermod", "--expiredate", "20850", "--", "alice"]
+    assert made.commands[1][made.commands[1].index("--expiredate") + 1] == "2"
+    settled = parse(PASSWD, GROUP, SHADOW.replace("alice:*:1:0:99999:7:::", "alice:*:1:0:99999:7::20850:"))
+    assert plan(wish, settled).commands == []
+    assert plan(SETTLED, settled).changed == {"alice": ["open without end"]}
+    assert "no day of the calendar" in problems(replace(SETTLED, expiries={"ops": "tomorrow"}), BOOK, "ops")[0]
+
+
+def test_further_groups() -> None:
+    book = parse(PASSWD, GROUP + "games:x:60:alice,ops\ndocker:x:50:ops,alice,www-data\n", SHADOW)
+    made = plan(replace(SETTLED, memberships={"alice": ["adm"], "ops": []}), book)
+    # What somebody else put his own account into stays, but for a way to root.
+    assert made.changed == {"alice": ["leaves games", "joins adm", "leaves docker"], "ops": ["leaves docker"]}
+    wish = replace(SETTLED, memberships={"alice": ["docker", "quorum-su", "nowhere"]})
+    told = problems(wish, book, "ops")
+    assert [text.split(": ")[1] for text in told] == [
+        "it is a way to root, or ours to fill",
+        "it is a way to root, or ours to fill",
+        "there is no such group on this host",
+    ]
+
+
+def test_a_password_that_ages_would_shut_out_the_key() -> None:
+    aged = parse(PASSWD, GROUP, SHADOW.replace("ops:!:1:0:99999", "ops:!:1:0:90"))
+    assert plan(SETTLED, aged).commands == [["chage", "--maxdays", "-1", "--", "ops"]]
+
+
+def test_services_have_no_shell_and_no_password_and_there_is_one_root() -> None:
+    passwd = (
+        PASSWD.replace("/var/www:/usr/sbin/nologin", "/var/www:") + "toor:x:0:0::/root:/bin/bash\nguest::1002:1002:::\n"
+    )
+    shadow = SHADOW.replace("www-data:*", "www-data:x$y$x").replace("ops:!", "ops:")
+    made = plan(SETTLED, parse(passwd, GROUP.replace("quorum-su:x:989:", "quorum-su:x:989:guest"), shadow))
+    assert made.changed == {
+        "www-data": ["shell /usr/sbin/nologin", "no password fits"],
+        "ops": ["no password fits"],
+        "toor": ["removed, a second root"],
+        "guest": ["no password fits", "leaves quorum-su"],
+    }
+    assert ["userdel", "--force", "--", "toor"] in made.commands
+    assert ["usermod", "--password", "*", "--", "ops"] in made.commands
+    assert ["usermod", "--lock", "--", "guest"] in made.commands
+    assert problems(SETTLED, parse(passwd, GROUP, shadow), "toor") == [
+        "toor is a second root and the account this run uses: run as an administrator"
+    ]
+
+
+def test_who_left_and_was_let_in_by_hand_is_shown_out_again() -> None:
+    group = GROUP.replace("ops,alice", "ops")
+    gone = parse(PASSWD, group, SHADOW.replace("alice:*:1:0:99999:7:::", "alice:!*:1:0:99999:7::1:"))
+    made = plan(Wish(["ops"]), gone)
+    assert (made.commands, made.removed, made.uids) == ([], [], {"alice": 1001})
+    back = parse(PASSWD, group.replace("adm:x:4:", "adm:x:4:alice"), SHADOW)
+    assert plan(Wish(["ops"]), back).commands == [
+        ["gpasswd", "--delete", "alice", "adm"],
+        ["usermod", "--lock", "--expiredate", "1", "--", "alice"],
+    ]
+
+
+def test_the_last_one_stays() -> None:
+    assert problems(Wish([], ["ops", "alice"]), BOOK, "") == [
+        "nobody would be left to administer the host: name at least one"
+    ]
 
 
 def test_what_is_refused() -> None:
@@ -149,6 +208,9 @@ def replay(book: Book, commands: list[list[str]]) -> Book:
                 groups[group].append(name)
         elif command[0] == "gpasswd":
             (groups[command[3]].append if command[1] == "--add" else groups[command[3]].remove)(command[2])
+        elif "--lock" in command:
+            name = command[-1]
+            people[name] = replace(people[name], password="!" + people[name].password, expires="1")
         elif "--expiredate" in command:
             expires = command[command.index("--expiredate") + 1]
             people[command[-1]] = replace(people[command[-1]], expires=expires)
@@ -164,43 +226,3 @@ def test_twice_is_once_whoever_comes_and_goes(a: list[str], b: list[str], c: lis
         book = replay(book, plan(wish, book).commands)
         assert plan(wish, book).commands == []
         assert set(book.groups["quorum-admin"]) == set(wish.administrators)
-
-
-def test_sessions_end(tmp_path: Path) -> None:
-    child = subprocess.Popen(["sleep", "60"])
-    assert child.pid in processes_of(os.geteuid())
-    runner, killed = Script(), []
-
-    def kill(pid: int, signal: int) -> None:
-        killed.append((pid, signal))
-        if pid == 8:
-            raise ProcessLookupError
-
-    end_sessions(runner, {"alice": 4711}, kill, lambda uid: [7, 8, 9], str(tmp_path))
-    assert killed == [(7, 9), (8, 9), (9, 9)]
-    assert runner.calls == []
-    (tmp_path / "4711").touch()
-    end_sessions(runner, {"alice": 4711}, kill, lambda uid: [], str(tmp_path))
-    assert runner.calls == [["loginctl", "terminate-user", "alice"]]
-    child.kill()
-    child.wait()
-
-
-def test_processes_that_end_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "12").mkdir()
-    (tmp_path / "self").mkdir()
-    monkeypatch.setattr(accounts.os, "listdir", lambda path: ["12", "13", "self"])
-    assert processes_of(os.geteuid(), str(tmp_path)) == [12]
-
-
-def test_a_failing_command_is_an_error() -> None:
-    with pytest.raises(HostError, match="useradd: full"):
-        carry_out(Script(lambda argv: Outcome(1, "", "useradd: full")), plan(Wish(["ops", "alice", "carol"]), BOOK))
-
-
-@pytest.mark.parametrize(
-    ("environment", "login_uid", "expected"),
-    [({"SUDO_USER": "ops"}, "0", "ops"), ({}, "1001\n", "alice"), ({}, "4294967295", None), ({}, "", None)],
-)
-def test_the_user_of_the_session(environment: dict[str, Any], login_uid: str, expected: str) -> None:
-    assert user_of_session(environment, login_uid, BOOK) == expected

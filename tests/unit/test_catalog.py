@@ -20,8 +20,8 @@ FOLDER = pathlib.Path(__file__).parents[2] / "catalog"
 RECORDS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yml"))}
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
 SKELETON = {
-    "HOST-02", "HOST-04", "HOST-06", "HOST-07", "PTM-01", "PTM-06", "PTM-09", "PTM-11", "PTM-13", "CONS-03",
-    "NODE-01", "NODE-04", "NODE-05", "NODE-06", "NODE-09",
+    "HOST-01", "HOST-02", "HOST-04", "HOST-06", "HOST-07", "NODE-01", "NODE-04", "NODE-05", "NODE-06", "NODE-09",
+    "CONS-03", "PTM-01", "PTM-06", "PTM-09", "PTM-11", "PTM-13",
 }  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_sources_name_what_the_checklist_says():
         ({"probes": [{"id": "ptm-13-limits", "probe": "file_facts", "expect": {"equals": 1}}] * 2}, "is in"),
         ({"sabotage": [{"id": "s", "breaks": ["HOST-99", "HOST-01"]}]}, "breaks unknown HOST-99"),
         ({"sabotage": [{"id": "s", "breaks": ["HOST-02"]}]}, "does not break HOST-01 itself"),
-        ({"implemented": True}, "nothing looks at it"),
+        ({"implemented": True, "probes": [], "guards": []}, "nothing looks at it"),
     ],
 )
 def test_problems_are_named(change, said):
