@@ -75,7 +75,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import accounts
+from ansible_collections.quorum.hardening.plugins.module_utils import accounts, own
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 
 
@@ -104,7 +104,8 @@ def main() -> None:
         accounts.refuse(accounts.problems(wish, book, user))
         plan = accounts.plan(wish, book)
         if not module.check_mode:
-            accounts.carry_out(run, plan)
+            with own.changes(own.ACCOUNTS):
+                accounts.carry_out(run, plan)
             accounts.end_sessions(run, plan.uids)
     except (HostError, OSError) as problem:
         module.fail_json(msg=f"accounts: {problem}")
