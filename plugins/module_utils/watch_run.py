@@ -91,6 +91,11 @@ def digest(path: str, kind: str = "sha256") -> str:
     return found.hexdigest()
 
 
+def changed_at(path: str) -> float:
+    """When a path was last changed in any way, seconds since the epoch; 0 when it is gone meanwhile."""
+    return os.lstat(path).st_ctime if os.path.lexists(path) else 0.0
+
+
 def aide(place: Place) -> str:
     """Text of a database of what is there now.
 
@@ -122,8 +127,6 @@ class Watch:
     ) -> None:
         self._place, self._say, self._look, self._patience = place, say, look, patience
 
-    # --- the database and its seal ---
-
     def seal(self, text: str) -> None:
         """Store a database with its copy and its digest, which also goes to the log: from there it leaves the host."""
         place = self._place
@@ -132,15 +135,14 @@ class Watch:
         found = digest(place.at("aide.db"))
         # A form that sha256sum --check understands, and that the role can compute.
         write(place.at("aide.db.sha256"), f"{found}  {place.at('aide.db')}")
-        self._say(syslog.LOG_NOTICE, f"event=sealed sha256={found} entries={text.count(chr(10)) - 5}")
+        self._say(syslog.LOG_NOTICE, f"event=sealed sha256={found} entries={len(parse_database(text).lines)}")
 
     def mend(self) -> bool:
         """See that the database is the one that was sealed, or put its copy back; says whether there is one at all.
 
         :raises WatchError: neither is: only a person can say what to do.
         """
-        place = self._place
-        sealed = read(place.at("aide.db.sha256")).partition(" ")[0]
+        place, sealed = self._place, read(self._place.at("aide.db.sha256")).partition(" ")[0]
         found, kept = digest(place.at("aide.db")), digest(place.copy)
         if not (sealed or found or kept):
             return False
@@ -156,8 +158,6 @@ class Watch:
             )
         self.seal(read(place.copy))
         return True
-
-    # --- what may explain a change ---
 
     def take_notes(self) -> dict[str, list[dict[str, Any]]]:
         """Notes of our own changes since the last check, by path, to be forgotten once the check is done."""
@@ -190,11 +190,9 @@ class Watch:
             [(row["begin"], row.get("end", time.time())) for row in windows],
             sums,
             frozenset(paths),
-            lambda path: os.lstat(path).st_ctime,
+            changed_at,
             lambda path: digest(path, "md5"),
         )
-
-    # --- commands ---
 
     def wait(self) -> bool:
         """Let a run of the collection come to its end first, though not for ever; says whether it did."""
@@ -216,8 +214,7 @@ class Watch:
 
     def check(self) -> int:
         """Compare, report, renew for what is explained."""
-        place = self._place
-        exists = self.mend()
+        place, exists = self._place, self.mend()
         text, notes = self.quiet_look()
         windows: list[dict[str, Any]] = notes.pop("", [])
         new = parse_database(text)
@@ -249,9 +246,8 @@ class Watch:
 
     def accept(self, paths: Sequence[str], who: str) -> int:
         """Take what is there now (of some paths, or of all) as right, in somebody's name."""
-        place = self._place
-        new = parse_database(self._look(place))
-        known = read(place.at("aide.db"))
+        new = parse_database(self._look(self._place))
+        known = read(self._place.at("aide.db"))
         old = parse_database(known) if known else Database("", {}, "")
         wanted = [n for n in sorted({*old.lines, *new.lines}) if not paths or decoded(n) in paths]
         names = [n for n in wanted if not known or old.state(n) != new.state(n)]
