@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's audit on a machine that has one, after a boot that nobody helped: what it records, and that it is locked."""
+"""The kernel's audit on a machine that has one, after a boot: what it records, and that it is locked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEEDS = {
     "units": "sudo -n touch /etc/systemd/system/audit-probe && sudo -n rm /etc/systemd/system/audit-probe",
     "firewall": "sudo -n touch /etc/quorum.hardening/firewall.nft",
     "kernel": "sudo -n touch /etc/sysctl.d/audit-probe && sudo -n rm /etc/sysctl.d/audit-probe",
-    "watch": "sudo -n touch /var/lib/quorum.hardening/aide/audit-probe && sudo -n rm /var/lib/quorum.hardening/aide/audit-probe",
+    "watch": "sudo -n touch /var/lib/quorum.hardening/aide/busy",
     "privileged": "sudo -n true",
     "delete": "touch /tmp/audit-probe && rm /tmp/audit-probe",
     "access": "cat /etc/shadow 2>/dev/null; true",
@@ -67,8 +67,8 @@ def test_nobody_changes_the_rules_before_the_next_boot() -> None:
 def test_records_reach_the_journal_and_so_the_forwarder() -> None:
     name = f"/etc/sudoers.d/.{uuid.uuid4().hex}"
     assert ssh(f"sudo -n touch {name} && sudo -n rm {name}").ok
-    script = f"for i in $(seq 30); do journalctl -q -g {name} -t audisp-syslog -o cat | grep -q . && exit 0; sleep 1; done; exit 1"
-    assert root(script).ok
+    look = f"journalctl -q -g {name} -t audisp-syslog -o cat | grep -q ."
+    assert root(f"for i in $(seq 30); do {look} && exit 0; sleep 1; done; exit 1").ok
 
 
 def test_changed_rules_ask_for_a_reboot_and_do_not_fail() -> None:
