@@ -54,6 +54,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "ssh_sources": _sources(c, me, 22),
         "rpc_sources": _sources(c, me, me.ports["rpc"]),
         "vault_sources": _sources(c, me, me.ports["vault"]),
+        "log_targets": [f"{target.address} {target.port}" for target in me.log_targets],
         "egress": sorted(
             f"{flow.protocol} {address} {flow.port}"
             for flow in table

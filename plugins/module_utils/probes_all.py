@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
-from . import probes_access, probes_firewall, probes_geth, probes_host, probes_limits, probes_ssh, probes_tls
+from . import (
+    probes_access,
+    probes_firewall,
+    probes_geth,
+    probes_hids,
+    probes_host,
+    probes_limits,
+    probes_ssh,
+    probes_tls,
+)
 from .probing import Registry
 
 REGISTRY: Registry = {
@@ -16,4 +25,5 @@ REGISTRY: Registry = {
     **probes_tls.PROBES,
     **probes_geth.PROBES,
     **probes_access.PROBES,
+    **probes_hids.PROBES,
 }

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.quorum.hardening.plugins.module_utils import x509
+from ansible_collections.quorum.hardening.plugins.module_utils import own, x509
 
 ANCHOR_DAYS = 3653
 FIRST_DAYS = 30
@@ -75,7 +75,8 @@ def write_file(path: str, text: str, mode: int, owner: str = "") -> bool:
             if owner:
                 os.fchown(stream.fileno(), uid, gid)
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        with own.changes([path]):
+            os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise

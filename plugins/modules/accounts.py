@@ -108,7 +108,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import accounts, accounts_book, accounts_host
+from ansible_collections.quorum.hardening.plugins.module_utils import accounts, accounts_book, accounts_host, own
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 
 
@@ -144,8 +144,9 @@ def main() -> None:
         files = [*accounts_host.traces(plan.uids), *accounts_host.strange_keys(keys, wish.people)]
         if not module.check_mode:
             # Keys and timers go before the processes: nothing may come back meanwhile.
-            accounts_host.carry_out(run, plan)
-            accounts_host.take_away(files)
+            with own.changes([*own.ACCOUNTS, *files]):
+                accounts_host.carry_out(run, plan)
+                accounts_host.take_away(files)
             accounts_host.end_sessions(run, plan.uids)
     except (HostError, OSError) as problem:
         module.fail_json(msg=f"accounts: {problem}")

@@ -63,7 +63,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import vault_birth, x509
+from ansible_collections.quorum.hardening.plugins.module_utils import own, vault_birth, x509
 
 
 def main() -> None:
@@ -96,7 +96,8 @@ def main() -> None:
                     result["changed"] |= vault_birth.read_text(path) != text
                     continue
                 if p["make_directory"]:
-                    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+                    with own.changes([os.path.dirname(path)]):
+                        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
                 result["changed"] |= vault_birth.write_file(path, text, 0o644)
             result.update(present=p["content"], ca_present=p["ca"])
     except (x509.X509Error, OSError) as error:

@@ -145,6 +145,7 @@ import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.quorum.hardening.plugins.module_utils import own
 from ansible_collections.quorum.hardening.plugins.module_utils.identity import Identity
 from ansible_collections.quorum.hardening.plugins.module_utils.keys import KeyFileError
 
@@ -183,11 +184,13 @@ def main() -> None:
     identity = Identity(module.check_mode)
     wanted = module.params
     try:
-        identity.users(wanted["sysusers"])
-        for row in wanted["directories"]:
-            identity.directory(row["path"], row["owner"], row["group"], int(row["mode"], 8))
-        public = identity.node(wanted["node_key"]) if wanted["node_key"] else ""
-        requests = {row["path"]: identity.request(row) for row in wanted["keys"]}
+        rows = [*wanted["directories"], *wanted["keys"], *filter(None, [wanted["node_key"]])]
+        with own.changes([row["path"] for row in rows] + [*own.ACCOUNTS]):
+            identity.users(wanted["sysusers"])
+            for row in wanted["directories"]:
+                identity.directory(row["path"], row["owner"], row["group"], int(row["mode"], 8))
+            public = identity.node(wanted["node_key"]) if wanted["node_key"] else ""
+            requests = {row["path"]: identity.request(row) for row in wanted["keys"]}
     except (KeyFileError, ValueError, OSError, subprocess.CalledProcessError) as error:
         module.fail_json(msg=f"identity: {error}", made=identity.made)
     after = "".join(f"{line}\n" for line in identity.made)

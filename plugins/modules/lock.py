@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Takes or releases the host's lock. Who holds it and since when is kept below C(/run), so that a reboot releases it.
   - When another run holds it, the task fails and names that run.
+  - Who lets a host go tells its file watch of what the run has changed, when it has changed anything.
   - A lock left behind by a run of the same controller that is no longer alive is broken by itself.
   - The lock says nothing about the host's configuration, so that taking and releasing it does not count as a change.
 extends_documentation_fragment:
@@ -72,6 +73,8 @@ busy:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.quorum.hardening.plugins.module_utils import own
+from ansible_collections.quorum.hardening.plugins.module_utils.commands import run as runner
 from ansible_collections.quorum.hardening.plugins.module_utils.holding import Holder, Lock
 
 
@@ -91,6 +94,9 @@ def main() -> None:
         if module.params["state"] == "released":
             if not module.check_mode:
                 lock.release(run)
+                problem = own.tell(runner)
+                if problem:
+                    module.warn(f"the file watch was not started: {problem}")
             other = None
         elif module.check_mode:
             present = lock.holder()

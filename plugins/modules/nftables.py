@@ -99,7 +99,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import nft, undo
+from ansible_collections.quorum.hardening.plugins.module_utils import nft, own, undo
 from ansible_collections.quorum.hardening.plugins.module_utils.undo_restore import HOST, write_durable
 
 MODE = 0o640
@@ -203,7 +203,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = work(module)
+        with own.changes(() if module.check_mode else [module.params["path"], own.UNITS, *own.OWN]):
+            result = work(module)
     except (nft.NftError, undo.UndoError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

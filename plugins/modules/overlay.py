@@ -131,9 +131,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import undo
+from ansible_collections.quorum.hardening.plugins.module_utils import own, undo
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground, Names
+from ansible_collections.quorum.hardening.plugins.module_utils.memory import Memory
 from ansible_collections.quorum.hardening.plugins.module_utils.overlaying import Order, Overlay
 from ansible_collections.quorum.hardening.plugins.module_utils.tree import secret_lines, unpack
 
@@ -181,7 +182,10 @@ def main() -> None:
     )
     try:
         with Ground() as ground:
-            result = asdict(Overlay(ground, run, Names(), HostRope()).apply(order))
+            wanted = [entry.path.rstrip("/") for entry in entries]
+            places = [*wanted, *Memory.load(ground, order.role).files, *own.ACCOUNTS, own.UNITS, *own.OWN]
+            with own.changes(() if module.check_mode else places):
+                result = asdict(Overlay(ground, run, Names(), HostRope()).apply(order))
     except (HostError, OSError) as problem:
         module.fail_json(msg=f"overlay of {order.role}: {problem}")
     module.exit_json(**result)

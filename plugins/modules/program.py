@@ -122,7 +122,7 @@ needed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import programs
+from ansible_collections.quorum.hardening.plugins.module_utils import own, programs
 from ansible_collections.quorum.hardening.plugins.module_utils.archive import picks
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError
 
@@ -167,6 +167,9 @@ def main() -> None:
         turned = given["link"] and before != program.version
         if turned and not needed and not module.check_mode:
             programs.point(program)
+        if not module.check_mode and ((reasons and not needed) or turned):
+            # All of it is as the pinned archive says.
+            own.landed([f"{program.home}/"])
         after = program.version if given["link"] else before
     except (HostError, OSError) as problem:
         module.fail_json(msg=f"program: {problem}")

@@ -111,7 +111,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import session, undo
+from ansible_collections.quorum.hardening.plugins.module_utils import own, session, undo
 
 
 def disarm(module: AnsibleModule) -> dict:
@@ -136,7 +136,8 @@ def disarm(module: AnsibleModule) -> dict:
             raise undo.UndoError(f"The change is not confirmed: {error}. The undo stays armed: {times}.") from error
         proof = {"session": asdict(found)}
     names = module.params["names"] or [row["name"] for row in armed]
-    done = [name for name in names if undo.disarm(name)]
+    with own.changes([own.UNITS]):
+        done = [name for name in names if undo.disarm(name)]
     return {"changed": bool(done), "disarmed": done, **proof}
 
 

@@ -103,6 +103,7 @@ daemon_reload:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.quorum.hardening.plugins.module_utils import own
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground
 from ansible_collections.quorum.hardening.plugins.module_utils.memory import settle_wants
@@ -121,7 +122,8 @@ def main() -> None:
     )
     wish = Wish(**{name: [full_name(unit) for unit in module.params[name]] for name in LISTS})
     try:
-        result = Units(run, module.params["timeout"], module.params["settle"]).apply(wish, module.check_mode)
+        with own.changes(() if module.check_mode else [own.UNITS]):
+            result = Units(run, module.params["timeout"], module.params["settle"]).apply(wish, module.check_mode)
         if not module.check_mode:
             with Ground() as ground:
                 settle_wants(ground, result.restarted, result.reloaded)
