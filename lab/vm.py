@@ -5,7 +5,8 @@ vm.py up       disk (from the cache or made), TPM, machine, ssh, inventory; one 
 vm.py down     the machine and its TPM ended, its disk removed; the image stays
 vm.py status   whether it runs, and on which port
 
-VM_RELEASE (bookworm) is the guest's Debian, VM_PORT a port of 127.0.0.1 for its ssh (a free one is found),
+VM_RELEASE (bookworm) is the guest's Debian, VM_PORT a port of 127.0.0.1 for its ssh (a free one is found), VM_CPUS its
+processors (as many as here, 2 at most; 1 where others keep this machine busy: emulated ones wait for each other),
 VM_ACCEL "kvm" where /dev/kvm really boots a machine (tcg: slower, and works everywhere).
 """
 
@@ -128,7 +129,8 @@ def start_machine(image: vm_image.Image, port: int, unnamed: int) -> None:
     devices += ["-fw_cfg", f"name=opt/org.quorum/administrator,file={KEY}.pub"]
     boot = ["-kernel", image.kernel, "-initrd", image.initrd]
     boot += ["-append", "root=LABEL=root rw console=ttyS0 quiet net.ifnames=0 panic=-1"]
-    board = ["-machine", "q35,usb=off,sata=off,smbus=off", "-m", "1024", "-smp", str(min(2, os.cpu_count() or 1))]
+    processors = os.environ.get("VM_CPUS") or str(min(2, os.cpu_count() or 1))
+    board = ["-machine", "q35,usb=off,sata=off,smbus=off", "-m", "1024", "-smp", processors]
     board += ["-no-user-config", "-nodefaults", "-display", "none", "-serial", f"file:{CONSOLE}"]
     run(QEMU, "-name", "quorum-vm", *board, *processor, *boot, *devices, "-daemonize", "-pidfile", HERE / "qemu.pid")
 

@@ -42,7 +42,8 @@ DUMPERS = {
     ),
 }
 CORES = """
-for at in / /home /tmp /var/tmp /var/log /run /dev/shm; do find $at -xdev -type f -newer /run/mark; done |
+{ find / -xdev -maxdepth 1 -type f -newer /run/mark
+  find /tmp /var/tmp /var/lib /var/log /home /root /run /dev/shm -xdev -type f -newer /run/mark; } |
 while read -r path; do
     case $(head -c 18 "$path" | od -An -tx1 | tr -d ' \\n') in
         7f454c46????????????????????????0400) echo "$path";; # ELF, of the type "core"
@@ -95,7 +96,7 @@ def test_nobody_dumps_core(who: str) -> None:
     run, script = DUMPERS[who]
     # Something that looks like a core file, so that a search that finds nothing means something.
     decoy = "/var/tmp/decoy"
-    assert root(f"touch -d '-1 second' /run/mark; printf '\\177ELF4567890123456\\004\\0' > {decoy}").ok
+    assert root(f"touch -d '-1 second' /run/mark; printf '\\177ELF456789012345\\004\\0' > {decoy}").ok
     run(script)
     found = root(CORES)
     assert found.ok, found.err
