@@ -37,7 +37,10 @@ unit: $(READY) ## unit tests with branch coverage of module_utils
 scenario: engine ## one Molecule scenario: make scenario S=consortium
 	@$(STEP) "scenario $(S)" lab/scenario.sh $(S)
 
-soak: engine ## the undo at full length, on the lab that `make demo` hardened
+vm: $(READY) ## one virtual machine: what a container cannot show (VM_RELEASE=bookworm)
+	@$(STEP) "scenario vm" lab/scenario.sh vm
+
+soak: engine vm ## the undo at full length, on the lab that `make demo` hardened, and the virtual machine
 	@$(STEP) "soak" $(BIN)/python -m tests.undo.drill
 
 bench: engine ## second run and audit as multiples of one no-op module call
@@ -57,6 +60,7 @@ lab-down: $(READY) ## remove the lab's containers and networks; images and archi
 
 clean: ## remove the lab, what was built, and the Docker daemon if it was started here
 	@if [ -x $(BIN)/python ] && docker info >/dev/null 2>&1; then $(BIN)/python lab/lab.py down; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python lab/vm.py down; fi
 	@lab/engine.sh stop
 	@rm -rf build .venv
 
@@ -73,4 +77,4 @@ $(LINKED):
 build/lab/inventory/hosts.yml:
 	@mkdir -p build/lab && cp -R inventories/lab build/lab/inventory
 
-.PHONY: help demo audit test lint lint-fast unit scenario soak bench docs build lab-up lab-down clean engine
+.PHONY: help demo audit test lint lint-fast unit scenario vm soak bench docs build lab-up lab-down clean engine

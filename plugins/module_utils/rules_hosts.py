@@ -144,6 +144,8 @@ def own_user(case: Case) -> Iterator[Fault]:
         names = [person.name for person in host.administrators]
         if not user or not names or case.value(host.name, "ansible_connection") in _NO_LOGIN or user in names:
             continue
+        if user == "root":
+            continue  # a first run, where a provider lets in nobody else: the role goes on as an administrator
         problem = f"is not among host_administrators ({', '.join(names)}): the run would lock itself out"
         yield host.name, "ansible_user", user, problem, f"{names[0]}, or {user} in host_administrators with a key"
 
@@ -264,6 +266,9 @@ def looked(case: Case) -> Iterator[Fault]:
             way = "cannot be reached" if look.get("unreachable") else "cannot be looked at"
             address = case.value(host.name, "ansible_host") or host.name
             advice = "the address and the account with which ssh works, or leave the host out with --limit"
+            if look.get("unreachable") and case.users.get(host.name) == "root" and host.administrators:
+                name = host.administrators[0].name
+                advice = f"ansible_user: {name}, as root comes in up to the first run alone; or {advice}"
             yield host.name, "ansible_host", address, f"the host {way}: {message}", advice
             continue
         name, version = str(look.get("distribution", "")), str(look.get("version", ""))

@@ -58,7 +58,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart={program} fire %i
-TimeoutStartSec=60
+TimeoutStartSec=120
 Restart=on-failure
 RestartSec=5
 

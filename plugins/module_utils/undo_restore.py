@@ -32,7 +32,10 @@ EARLY_SECONDS = 0.5
 
 
 def run_command(argv: list[str]) -> tuple[int, str]:
-    """Run ``argv`` for at most 20 s with a fixed PATH. Never raises: what could not be started is status 127."""
+    """Run ``argv`` for at most 20 s with a fixed PATH. Never raises: what could not be started is status 127.
+
+    A ``daemon-reload`` runs every generator anew, which on a slow and busy host takes longer: it has 60 s.
+    """
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     try:
         done = subprocess.run(
@@ -42,7 +45,7 @@ def run_command(argv: list[str]) -> tuple[int, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=20,
+            timeout=60 if "daemon-reload" in argv else 20,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return 127, str(error)

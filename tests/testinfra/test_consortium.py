@@ -83,6 +83,8 @@ def plan() -> list[Round]:
     rounds: list[Round] = []
     for control in DONE:
         for entry in CATALOG[control]["sabotage"]:
+            if entry["hosts"] == "vm":
+                continue  # a container cannot carry it: tests/vm
             duties = entry["hosts"] if isinstance(entry["hosts"], list) else [entry["hosts"]]
             hosts = [host for host in MANAGED if DUTY[host] in duties or "all" in duties]
             assert hosts, f"{entry['id']}: no host has the duty {duties}"

@@ -163,6 +163,14 @@ def test_a_run_that_does_not_log_in_cannot_lock_itself_out(connection: str) -> N
     assert preflight(inventory(ansible_user="root", ansible_connection=connection)) == []
 
 
+def test_root_may_make_the_first_run_and_is_told_who_comes_after() -> None:
+    hostvars = inventory(ansible_user="root")
+    assert preflight(hostvars) == []
+    [finding] = preflight(hostvars, looks={"vault": {"unreachable": True, "msg": "Permission denied (publickey)."}})
+    assert finding.host == "vault"
+    assert finding.advice.startswith("ansible_user: ops, as root comes in up to the first run alone")
+
+
 @pytest.mark.parametrize("hosts", [["vault"], ["all"], None, "vault"])
 def test_a_measure_left_out_under_a_waiver(hosts: Any) -> None:
     hostvars = inventory()
