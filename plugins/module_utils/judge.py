@@ -9,12 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.quorum.hardening.plugins.module_utils import inputs, rules_hosts, rules_register
+from ansible_collections.quorum.hardening.plugins.module_utils import (
+    inputs,
+    rules_hosts,
+    rules_patching,
+    rules_register,
+)
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import CONSORTIUM, Consortium, Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.reader import show
 from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case, Rule
 
-RULES: tuple[Rule, ...] = (*rules_hosts.RULES, *rules_register.RULES, *inputs.RULES)
+RULES: tuple[Rule, ...] = (*rules_hosts.RULES, *rules_register.RULES, *rules_patching.RULES, *inputs.RULES)
 
 #: Findings of the reader and of the argument specifications: where both see the same variable, one is enough.
 _READING = ("type", "range", "address", "name", "unknown")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import socket
 import struct
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,21 @@ def parse_packages(status: str) -> dict[str, tuple[str, str]]:
         if fields.get("Status") in (INSTALLED, HELD):
             found[fields["Package"]] = (fields.get("Version", ""), fields.get("Architecture", ""))
     return found
+
+
+def marked(status: str) -> tuple[list[str], list[str]]:
+    """Packages of a dpkg status file that are on hold, and those that are neither whole nor gone; both sorted."""
+    held, halfway = [], []
+    # Nearly all are whole: only the others' paragraphs are looked at.
+    for found in re.finditer(r"^Status: (?!install ok installed$)(\S+) (\S+) (\S+)$", status, re.MULTILINE):
+        block = status[status.rfind("\n\n", 0, found.start()) + 1 : found.start()]
+        name = re.search(r"^Package: (\S+)$", block, re.MULTILINE)
+        want, error, state = found.groups()
+        if name and want == "hold":
+            held.append(name[1])
+        if name and (error != "ok" or state not in ("installed", "config-files", "not-installed")):
+            halfway.append(name[1])
+    return sorted(held), sorted(halfway)
 
 
 def missing(wanted: Iterable[str], installed: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -90,6 +106,10 @@ class Machine:
     def packages(self) -> dict[str, tuple[str, str]]:
         """Installed packages: name to (version, architecture)."""
         return parse_packages(_text(self._at(DPKG_STATUS)))
+
+    def marked(self) -> tuple[list[str], list[str]]:
+        """Packages on hold, and packages that an interrupted run of dpkg left halfway."""
+        return marked(_text(self._at(DPKG_STATUS)))
 
     def release(self, packages: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         """``distribution`` and ``version`` as in os-release, ``architecture`` as the packages call it."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import probes_firewall, probes_geth, probes_host, probes_ssh, probes_tls
+from . import probes_firewall, probes_geth, probes_host, probes_patch, probes_ssh, probes_tls
 from .probing import Registry
 
 REGISTRY: Registry = {
@@ -14,4 +14,5 @@ REGISTRY: Registry = {
     **probes_host.PROBES,
     **probes_tls.PROBES,
     **probes_geth.PROBES,
+    **probes_patch.PROBES,
 }

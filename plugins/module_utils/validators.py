@@ -81,6 +81,7 @@ VALIDATORS: Mapping[str, Validator] = {
     "nginx": Validator(("/etc/nginx",), "nginx", _always("-t", "-q"), ("/run", "/var/log/nginx", "/var/lib/nginx")),
     "systemd": Validator((UNIT_DIRECTORY,), "systemd-analyze", _units),
     "geth": Validator(("/etc/goquorum",), "/opt/goquorum/current/geth", _always(*_GETH), ("/run",), ("/run/scratch",)),
+    "apt": Validator(("/etc/apt",), "apt-config", _always("dump")),
     "rsyslog": Validator(("/etc/rsyslog.conf", "/etc/rsyslog.d"), "rsyslogd", _always("-N1")),
 }
 NAMES = ("none", "json", *VALIDATORS)

@@ -20,7 +20,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "catalog"
 RECORDS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yml"))}
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
 SKELETON = {
-    "HOST-02", "HOST-04", "HOST-06", "PTM-06", "PTM-11", "PTM-13",
+    "HOST-02", "HOST-04", "HOST-05", "HOST-06", "PTM-06", "PTM-11", "PTM-13",
     "NODE-01", "NODE-04", "NODE-05", "NODE-06", "NODE-09",
 }  # fmt: skip
 

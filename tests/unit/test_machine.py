@@ -19,6 +19,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.machine import (
     answer_is_status,
     audit_answers,
     describe,
+    marked,
     missing,
     parse_packages,
     parse_release,
@@ -46,6 +47,21 @@ Status: install ok installed
 Architecture: arm64
 Version: 1.22
 """
+
+
+def test_what_is_held_or_halfway() -> None:
+    odd = """
+Package: cut
+Essential: yes
+Status: install reinstreq half-installed
+
+Package: both
+Status: hold ok half-configured
+Version: 2
+
+Status: install ok unpacked
+"""
+    assert marked(STATUS + odd) == (["both", "held"], ["both", "cut"])
 
 
 def test_packages() -> None:
