@@ -14,7 +14,7 @@ from typing import Any
 from .machine import DPKG_STATUS, marked
 from .patch_run import STATE, TIME, installed, version_key
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable
-from .system import System
+from .system import Process, System
 
 TIMER = "/etc/systemd/system/quorum-patch.timer"
 DAY = 86400.0
@@ -81,9 +81,10 @@ def patch_run(_args: Args, system: System) -> Observation:
 def patch_overdue(args: Args, system: System) -> Observation:
     """Security updates that have not been taken in time. args: max_age_days. found: each in words, oldest first."""
     state = _state(system) or {}
-    have = installed(system.read(DPKG_STATUS) or "")
+    waiting = state.get("pending") or ()
+    have = installed(system.read(DPKG_STATUS) or "") if waiting else {}
     rows = []
-    for row in state.get("pending") or ():
+    for row in waiting:
         mine = have.get(str(row.get("package")), {}).get("version")
         age = _days(_seconds(row.get("since")))
         # What was replaced since by hand is overdue no more.
@@ -126,10 +127,10 @@ def patch_configuration(_args: Args, system: System) -> Observation:
 
 def _kernel(system: System) -> str:
     """In words, a kernel that is installed and newer than the one that runs; empty when there is none."""
-    packages = installed(system.read(DPKG_STATUS) or "")
-    versions = [row["version"] for name, row in packages.items() if re.match(r"linux-image-[0-9]", name)]
     # Debian's kernels name their package's version; another's has none, and says nothing.
     running = re.search(r"Debian (\S+) \(", system.read("/proc/version") or "")
+    packages = installed(system.read(DPKG_STATUS) or "") if running else {}
+    versions = [row["version"] for name, row in packages.items() if re.match(r"linux-image-[0-9]", name)]
     if not versions or running is None:
         return ""
     newest = max(versions, key=version_key)
@@ -147,8 +148,8 @@ def reboot_pending(_args: Args, system: System) -> Observation:
     return Observation([why for why in reasons if why], "/run/reboot-required, /proc/version")
 
 
-def stale_programs(_args: Args, system: System) -> Observation:
-    """Programs that run code which an update has replaced. found: "program pid: file", sorted."""
+def stale_processes(system: System) -> list[tuple[Process, str]]:
+    """Processes that run code which an update has replaced, each with "program pid: file"."""
     found = []
     for process in system.processes():
         try:
@@ -158,8 +159,13 @@ def stale_programs(_args: Args, system: System) -> Observation:
         files = sorted(set(_MAPPED.findall(maps)))
         if files:
             more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-            found.append(f"{process.name} {process.pid}: {files[0]}{more}")
-    return Observation(sorted(found), "/proc/*/maps")
+            found.append((process, f"{process.name} {process.pid}: {files[0]}{more}"))
+    return found
+
+
+def stale_programs(_args: Args, system: System) -> Observation:
+    """Programs that run code which an update has replaced. found: "program pid: file", sorted."""
+    return Observation(sorted(words for _process, words in stale_processes(system)), "/proc/*/maps")
 
 
 PROBES = {
