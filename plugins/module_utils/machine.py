@@ -18,6 +18,8 @@ from .ground import Names, Seen
 from .tree import digest
 
 DPKG_STATUS = "/var/lib/dpkg/status"
+#: Changes of state that dpkg had not yet worked into its status file when it was cut short; the files are numbers.
+DPKG_UPDATES = "/var/lib/dpkg/updates"
 INSTALLED = "install ok installed"
 HELD = "hold ok installed"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -46,8 +48,11 @@ def parse_packages(status: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def marked(status: str) -> tuple[list[str], list[str]]:
-    """Packages of a dpkg status file that are on hold, and those that are neither whole nor gone; both sorted."""
+def marked(status: str, updates: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """Packages of a dpkg status file that are on hold, and those that are neither whole nor gone; both sorted.
+
+    :param updates: names in :data:`DPKG_UPDATES`; a journal counts as one more that is not whole.
+    """
     held, halfway = [], []
     # Nearly all are whole: only the others' paragraphs are looked at.
     for found in re.finditer(r"^Status: (?!install ok installed$)(\S+) (\S+) (\S+)$", status, re.MULTILINE):
@@ -58,6 +63,7 @@ def marked(status: str) -> tuple[list[str], list[str]]:
             held.append(name[1])
         if name and (error != "ok" or state not in ("installed", "config-files", "not-installed")):
             halfway.append(name[1])
+    halfway += ["(dpkg's journal)"] * any(name.isdigit() for name in updates)
     return sorted(held), sorted(halfway)
 
 
@@ -109,7 +115,8 @@ class Machine:
 
     def marked(self) -> tuple[list[str], list[str]]:
         """Packages on hold, and packages that an interrupted run of dpkg left halfway."""
-        return marked(_text(self._at(DPKG_STATUS)))
+        updates = self._at(DPKG_UPDATES)
+        return marked(_text(self._at(DPKG_STATUS)), os.listdir(updates) if os.path.isdir(updates) else ())
 
     def release(self, packages: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         """``distribution`` and ``version`` as in os-release, ``architecture`` as the packages call it."""

@@ -11,7 +11,7 @@ import re
 import time
 from typing import Any
 
-from .machine import DPKG_STATUS, marked
+from .machine import DPKG_STATUS, DPKG_UPDATES, marked
 from .patch_run import STATE, TIME, installed, version_key
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable
 from .system import Process, System
@@ -99,7 +99,7 @@ def package_marks(args: Args, system: System) -> Observation:
     text = system.read(DPKG_STATUS)
     if text is None:
         raise Inapplicable("this host has no packages of dpkg's")
-    held, halfway = marked(text)
+    held, halfway = marked(text, system.listdir(DPKG_UPDATES) or ())
     allowed = [re.compile(str(pattern)) for pattern in args.get("held") or ()]
     strange = [name for name in held if not any(pattern.match(name) for pattern in allowed)]
     return Observation({"held": strange, "halfway": halfway}, DPKG_STATUS)
