@@ -159,7 +159,7 @@ def test_a_run_that_was_killed_is_finished_by_the_next(removed: Shop, moment: st
     # It hangs the first time alone.
     script = f"[ -e /run/{name} ] && exit 0; touch /run/{name}; sleep 600"
     removed.offer(name, "1.0", **{moment: script})
-    sh(host, f"rm -f /run/{name}")
+    sh(host, f"rm -f /run/{name}; systemctl reset-failed probe-cut")
     removed.must(
         f"systemd-run -q --unit=probe-cut env DEBIAN_FRONTEND=noninteractive apt-get -y install "
         f"{PLACE}/pool/{name}_1.0.deb"
@@ -214,13 +214,14 @@ def test_a_mirror_that_does_not_answer_is_named(removed: Shop) -> None:
 
 
 def test_a_read_only_system_is_said(removed: Shop) -> None:
-    removed.must("mount --bind /usr /usr && mount -o remount,bind,ro /usr")
+    place = "/usr/share/quorum-dummy-new"
+    removed.must(f"mkdir -p {place} && mount --bind {place} {place} && mount -o remount,bind,ro {place}")
     try:
         seen = packages(removed.host, present=["quorum-dummy-new"])
         assert not seen.ok
         assert "mounted read-only" in seen.out, seen.out
     finally:
-        sh(removed.host, "umount /usr")
+        sh(removed.host, f"umount {place}")
     assert packages(removed.host, present=["quorum-dummy-new"]).ok
     assert removed.state("quorum-dummy-new") == "installed"
 
