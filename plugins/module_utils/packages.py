@@ -155,6 +155,7 @@ class Apt:
             # What was caught while it was unpacked has to be fetched again.
             again = ["--reinstall", "install", *left] if left else ["--fix-broken", "install"]
             try:
+                self.call(UPDATE)
                 self.call([*APT, "--no-install-recommends", "--allow-downgrades", *again])
             except HostError as problem:
                 what = ", ".join(left) or "dpkg"
