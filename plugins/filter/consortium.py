@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.quorum.hardening.plugins.module_utils import flows, ruleset, views
+from ansible_collections.quorum.hardening.plugins.module_utils import flows, patch_plan, ruleset, views
 from ansible_collections.quorum.hardening.plugins.module_utils.audit_context import VARIABLES, audit_context
 from ansible_collections.quorum.hardening.plugins.module_utils.catalog import controls_of
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, to_plain
@@ -65,6 +65,7 @@ class FilterModule:
             "flows": _of_all(flows.flows),
             "jump_addresses": _of_all(views.jump_addresses),
             "network_picture": _of_all(views.network_picture),
+            "patching": _of_host(patch_plan.patching),
             "peers": _of_host(views.peers),
             "permissioned_nodes": _of_all(views.permissioned_nodes),
             "ruleset": _of_host(ruleset.ruleset),

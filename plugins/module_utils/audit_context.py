@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.quorum.hardening.plugins.module_utils import limits, views
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
 from ansible_collections.quorum.hardening.plugins.module_utils.flows import flows, in_order
+from ansible_collections.quorum.hardening.plugins.module_utils.patch_plan import DEFAULTS, patching
 from ansible_collections.quorum.hardening.plugins.module_utils.ruleset import by_family, ruleset
 
 #: Sockets of a duty that others can reach: (protocol, service whose port it is, segments it listens in).
@@ -23,7 +24,7 @@ _LISTENERS = {
 #: What the client listens on with every address, because it has no option for less; the packet filter narrows it.
 _EVERYWHERE = ("p2p",)
 #: Variables of the host, beside the model, that ``audit_context`` looks at.
-VARIABLES = ("goquorum_cors_domains", "goquorum_vhosts", "goquorum_flavour")
+VARIABLES = ("goquorum_cors_domains", "goquorum_vhosts", "goquorum_flavour", *DEFAULTS)
 
 
 def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
     node = next((n for n in c.own_member().nodes if n.name == host), None)
     tunnels = {user["name"]: list(user["keys"]) for user in views.tunnel_users(c, host)}
     people = {person.name: list(person.keys) for person in me.administrators}
+    patch = patching(c, host, variables)
     return {
         "host": host,
         "duty": me.duties[0] if me.duties else "",
@@ -87,6 +89,9 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "discovery": me.discovery,
         "flavour": str(variables.get("goquorum_flavour") or "goquorum"),
         "skip_controls": sorted(me.skip_controls),
+        "patch_max_age_days": patch["max_age_days"],
+        "patch_origins": patch["origins"],
+        "patch_held": patch["held"],
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import socket
 import struct
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from .ground import Names, Seen
 from .tree import digest
 
 DPKG_STATUS = "/var/lib/dpkg/status"
+#: Changes of state that dpkg had not yet worked into its status file when it was cut short; the files are numbers.
+DPKG_UPDATES = "/var/lib/dpkg/updates"
 INSTALLED = "install ok installed"
 HELD = "hold ok installed"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -43,6 +46,25 @@ def parse_packages(status: str) -> dict[str, tuple[str, str]]:
         if fields.get("Status") in (INSTALLED, HELD):
             found[fields["Package"]] = (fields.get("Version", ""), fields.get("Architecture", ""))
     return found
+
+
+def marked(status: str, updates: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """Packages of a dpkg status file that are on hold, and those that are neither whole nor gone; both sorted.
+
+    :param updates: names in :data:`DPKG_UPDATES`; a journal counts as one more that is not whole.
+    """
+    held, halfway = [], []
+    # Nearly all are whole: only the others' paragraphs are looked at.
+    for found in re.finditer(r"^Status: (?!install ok installed$)(\S+) (\S+) (\S+)$", status, re.MULTILINE):
+        block = status[status.rfind("\n\n", 0, found.start()) + 1 : found.start()]
+        name = re.search(r"^Package: (\S+)$", block, re.MULTILINE)
+        want, error, state = found.groups()
+        if name and want == "hold":
+            held.append(name[1])
+        if name and (error != "ok" or state not in ("installed", "config-files", "not-installed")):
+            halfway.append(name[1])
+    halfway += ["(dpkg's journal)"] * any(name.isdigit() for name in updates)
+    return sorted(held), sorted(halfway)
 
 
 def missing(wanted: Iterable[str], installed: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -90,6 +112,11 @@ class Machine:
     def packages(self) -> dict[str, tuple[str, str]]:
         """Installed packages: name to (version, architecture)."""
         return parse_packages(_text(self._at(DPKG_STATUS)))
+
+    def marked(self) -> tuple[list[str], list[str]]:
+        """Packages on hold, and packages that an interrupted run of dpkg left halfway."""
+        updates = self._at(DPKG_UPDATES)
+        return marked(_text(self._at(DPKG_STATUS)), os.listdir(updates) if os.path.isdir(updates) else ())
 
     def release(self, packages: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         """``distribution`` and ``version`` as in os-release, ``architecture`` as the packages call it."""

@@ -12,18 +12,20 @@ from . import (
     probes_hids,
     probes_host,
     probes_limits,
+    probes_patch,
     probes_ssh,
     probes_tls,
 )
 from .probing import Registry
 
 REGISTRY: Registry = {
-    **probes_ssh.PROBES,
+    **probes_access.PROBES,
     **probes_firewall.PROBES,
+    **probes_geth.PROBES,
+    **probes_hids.PROBES,
     **probes_host.PROBES,
     **probes_limits.PROBES,
+    **probes_patch.PROBES,
+    **probes_ssh.PROBES,
     **probes_tls.PROBES,
-    **probes_geth.PROBES,
-    **probes_access.PROBES,
-    **probes_hids.PROBES,
 }

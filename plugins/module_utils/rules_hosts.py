@@ -26,7 +26,13 @@ from ansible_collections.quorum.hardening.plugins.module_utils.ssh_key import pr
 #: Distribution -> major versions that the collection is tested on.
 SUPPORTED = {"debian": ("12", "13")}
 #: Variable -> smallest and largest value, for numbers that are no ports.
-RANGES = {"host_undo_seconds": (20, 600), "goquorum_memory_percent": (20, 95), "vault_memory_percent": (20, 95)}
+RANGES = {
+    "host_undo_seconds": (20, 600),
+    "host_patch_hour": (0, 23),
+    "host_patch_max_age_days": (1, 90),
+    "goquorum_memory_percent": (20, 95),
+    "vault_memory_percent": (20, 95),
+}
 
 _LOGIN = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
 _RESERVED = ("root", "goquorum", "openbao", "tessera", "postgres", "www-data", "nobody", "daemon", "sshd")

@@ -29,13 +29,15 @@ UDP_UNCONNECTED = "07"
 
 @dataclass(frozen=True)
 class FileStat:
-    """``mode`` holds the permission bits only; ``kind`` is file, directory, link or other."""
+    """``mode`` holds the permission bits only; ``kind`` is file, directory, link or other;
+    ``mtime`` is in seconds since 1970."""
 
     mode: int
     uid: int
     gid: int
     kind: str
     size: int
+    mtime: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class System:
             raise Unreadable(f"{path}: {problem.strerror}") from problem
         kinds = ((stat_module.S_ISREG, "file"), (stat_module.S_ISDIR, "directory"), (stat_module.S_ISLNK, "link"))
         kind = next((name for test, name in kinds if test(seen.st_mode)), "other")
-        return FileStat(stat_module.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid, kind, seen.st_size)
+        return FileStat(stat_module.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid, kind, seen.st_size, seen.st_mtime)
 
     def read(self, path: str) -> str | None:
         """Text of a file; None when it is not there; Unreadable when it is there and cannot be read."""

@@ -109,6 +109,7 @@ VALIDATORS: Mapping[str, Validator] = {
     "systemd": Validator((UNIT_DIRECTORY,), "systemd-analyze", _units),
     "geth": Validator(("/etc/goquorum",), "/opt/goquorum/current/geth", _always(*_GETH), ("/run",), ("/run/scratch",)),
     "audit": Validator(("/etc/audit",), "unshare", _always("--pid", "--fork", "sh", "-c", _AUDIT)),
+    "apt": Validator(("/etc/apt",), "apt-config", _always("dump")),
     "rsyslog": Validator(("/etc/rsyslog.conf", "/etc/rsyslog.d"), "rsyslogd", _always("-N1")),
 }
 NAMES = ("none", "json", *VALIDATORS)

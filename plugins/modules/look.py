@@ -44,8 +44,8 @@ EXAMPLES = r"""
   register: __host_look
 
 - name: Install what is missing
-  ansible.builtin.apt:
-    name: "{{ __host_look.missing_packages }}"
+  quorum.hardening.packages:
+    present: "{{ __host_look.missing_packages }}"
   when: __host_look.missing_packages | length > 0
 """
 
@@ -81,6 +81,16 @@ capabilities:
   sample: {"kernel_parameters": false, "network_parameters": true, "audit": false}
 missing_packages:
   description: Those of O(packages) that are not installed.
+  returned: success
+  type: list
+  elements: str
+held_packages:
+  description: Packages that somebody put on hold.
+  returned: success
+  type: list
+  elements: str
+halfway_packages:
+  description: Packages that an interrupted run of dpkg left halfway.
   returned: success
   type: list
   elements: str
@@ -148,6 +158,7 @@ def main() -> None:
     wanted = module.params
     machine, names = Machine(), Names()
     packages = machine.packages()
+    held, halfway = machine.marked()
     try:
         with Ground() as ground:
             files = {path: describe(ground.seen(settled(path)), names) for path in wanted["files"]}
@@ -162,6 +173,8 @@ def main() -> None:
         connected_from=connected_from(),
         capabilities=machine.capabilities(),
         missing_packages=missing(wanted["packages"], packages),
+        held_packages=held,
+        halfway_packages=halfway,
         versions={name: packages[name][0] for name in wanted["packages"] if name in packages},
         files=files,
         certificates={path: certificates.read(run, path, exists, time.time()) for path, exists in there.items()},

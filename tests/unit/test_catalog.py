@@ -20,8 +20,8 @@ FOLDER = pathlib.Path(__file__).parents[2] / "catalog"
 RECORDS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yml"))}
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
 SKELETON = {
-    "HOST-01", "HOST-02", "HOST-03", "HOST-04", "HOST-06", "HOST-07", "NODE-01", "NODE-04", "NODE-05", "NODE-06",
-    "NODE-09", "CONS-03", "PTM-01", "PTM-06", "PTM-09", "PTM-11", "PTM-13",
+    "HOST-01", "HOST-02", "HOST-03", "HOST-04", "HOST-05", "HOST-06", "HOST-07", "NODE-01", "NODE-04", "NODE-05",
+    "NODE-06", "NODE-09", "CONS-03", "PTM-01", "PTM-06", "PTM-09", "PTM-11", "PTM-13",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from broken_hosts import BROKEN_HOSTS
 from broken_inventories import HOLDER, Mistake, everywhere, on, register, waiver
+from broken_patching import BROKEN_PATCHING
 from broken_placement import BROKEN_PLACEMENT
 from broken_register import BROKEN_REGISTER
 from consortium_sample import KEY, TODAY, enode, inventory, preflight
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.judge import RULES, message, settle, withhold
 
-BROKEN = [*BROKEN_HOSTS, *BROKEN_PLACEMENT, *BROKEN_REGISTER]
+BROKEN = [*BROKEN_HOSTS, *BROKEN_PATCHING, *BROKEN_PLACEMENT, *BROKEN_REGISTER]
 SPECS = {
     "consortium": {name: {"type": "str"} for name in inventory()["jump"] if name.startswith("consortium_")},
     "host": {

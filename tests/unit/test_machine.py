@@ -19,6 +19,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.machine import (
     answer_is_status,
     audit_answers,
     describe,
+    marked,
     missing,
     parse_packages,
     parse_release,
@@ -46,6 +47,32 @@ Status: install ok installed
 Architecture: arm64
 Version: 1.22
 """
+
+
+def test_what_is_held_or_halfway() -> None:
+    odd = """
+Package: cut
+Essential: yes
+Status: install reinstreq half-installed
+
+Package: both
+Status: hold ok half-configured
+Version: 2
+
+Status: install ok unpacked
+"""
+    assert marked(STATUS + odd) == (["both", "held"], ["both", "cut"])
+    assert marked(STATUS, ["tmp.i", "0000"]) == (["held"], ["(dpkg's journal)"])
+    assert marked(STATUS, ["tmp.i"]) == (["held"], [])
+
+
+def test_marks_of_a_machine(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/dpkg/updates").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").write_text(STATUS)
+    assert Machine(str(tmp_path)).marked() == (["held"], [])
+    (tmp_path / "var/lib/dpkg/updates/0001").write_text("")
+    assert Machine(str(tmp_path)).marked() == (["held"], ["(dpkg's journal)"])
+    assert Machine(str(tmp_path / "nowhere")).marked() == ([], [])
 
 
 def test_packages() -> None:
