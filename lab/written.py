@@ -21,7 +21,7 @@ HOLDERS = "/var/lib/holders"
 AUDITED_BEFORE = LAB / "audited-before"
 
 
-def wait_for_boot(machines: list[Machine], seconds: float = 60) -> None:
+def wait_for_boot(machines: list[Machine], seconds: float = 120) -> None:
     """Until every host has finished booting (a failed unit is the host's business, a boot that hangs is ours)."""
     deadline = time.monotonic() + seconds
     for machine in machines:
