@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.quorum.hardening.plugins.module_utils import limits, views
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
 from ansible_collections.quorum.hardening.plugins.module_utils.flows import flows, in_order
+from ansible_collections.quorum.hardening.plugins.module_utils.rules_credentials import truth, wants_second_factor
 from ansible_collections.quorum.hardening.plugins.module_utils.ruleset import by_family, ruleset
 
 #: Sockets of a duty that others can reach: (protocol, service whose port it is, segments it listens in).
@@ -23,7 +24,7 @@ _LISTENERS = {
 #: What the client listens on with every address, because it has no option for less; the packet filter narrows it.
 _EVERYWHERE = ("p2p",)
 #: Variables of the host, beside the model, that ``audit_context`` looks at.
-VARIABLES = ("goquorum_cors_domains", "goquorum_vhosts", "goquorum_flavour")
+VARIABLES = ("goquorum_cors_domains", "goquorum_vhosts", "goquorum_flavour", "host_ssh_second_factor", "host_sudo_asks")
 
 
 def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
     table = flows(c)
     node = next((n for n in c.own_member().nodes if n.name == host), None)
     tunnels = {user["name"]: list(user["keys"]) for user in views.tunnel_users(c, host)}
+    second_factor = wants_second_factor(me.duties, me.skip_controls, variables.get("host_ssh_second_factor"))
     people = {person.name: list(person.keys) for person in me.administrators}
     return {
         "host": host,
@@ -49,6 +51,10 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "tunnels": sorted(tunnels),
         "logins": sorted({*people, *tunnels}),
         "login_keys": {**people, **tunnels},
+        "second_factor": second_factor,
+        "ssh_methods": ["publickey,keyboard-interactive:pam" if second_factor else "publickey"],
+        "ssh_keyboard": "yes" if second_factor else "no",
+        "sudo_asks": truth(variables.get("host_sudo_asks"), default=True),
         "jump_addresses": views.jump_addresses(c),
         "ssh_sources": _sources(c, me, 22),
         "rpc_sources": _sources(c, me, me.ports["rpc"]),
