@@ -62,7 +62,7 @@ def test_weak_factors(old, new):
 
 
 def test_pam_auth():
-    text = "# x\n@include  common-auth\nauth  required \\\n  pam_x.so a=b\n-auth optional pam_y.so\naccount required z.so\n"
+    text = "@include  common-auth\nauth  required \\\n  pam_x.so a=b\n-auth optional pam_y.so\naccount required z.so\n"
     seen = PROBES["pam_auth"]({"path": "/p"}, FakeSystem(files={"/p": text}))
     assert seen.found == ["@include common-auth", "auth required pam_x.so a=b", "-auth optional pam_y.so"]
     with pytest.raises(Absent):
