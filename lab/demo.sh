@@ -13,6 +13,7 @@ play() {
 
 lab/step "boot the lab" .venv/bin/python lab/lab.py up
 play "enrol: hosts make their keys, the register is written" enrol
+lab/step "credentials: the administrator sets a password and a second factor" .venv/bin/python lab/credentials.py
 .venv/bin/python lab/lab.py signer
 if [ ! -e $audited ]; then
     play "audit the hosts as they were found" audit -e audit_phase=before

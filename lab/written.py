@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import containers
+import credentials
 import yaml
 from common import INVENTORY, LAB, ROOT, LabError, run, succeeds
 from topology import Machine, Topology
@@ -99,6 +100,7 @@ def generated(topology: Topology, archives: dict[str, Any]) -> dict[str, Any]:
     return {
         # The way to the hosts: through the jump host. Absolute, so that a copy of the inventory works as well.
         "ansible_ssh_common_args": f"-F {SSH_CONFIG}",
+        "ansible_become_password": f"{{{{ lookup('ansible.builtin.file', '{credentials.ensure_password()}') }}}}",
         "host_administrators": administrators,
         "vault_holders": holders,
         "consortium_clients": clients,

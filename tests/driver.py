@@ -19,6 +19,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 INVENTORY = ROOT / "build" / "lab" / "inventory"
 SSH_CONFIG = ROOT / "build" / "lab" / "ssh_config"
+#: The ssh that answers for a second factor where a host wants one; elsewhere it is ssh.
+SSH = str(ROOT / "playbooks/files/ssh-with-code")
+PASSWORD = ROOT / "build" / "lab" / "credentials" / "sudo"
+FACTORS = ROOT / "build" / "lab" / "second_factor"
 CONTROLLER = ROOT / "lab" / "ctl"
 RUNS = ROOT / "build" / "runs"
 PREFIX = "qh-"
@@ -61,7 +65,7 @@ def sh(host: str, script: str, *, user: str = "root", text_in: str | None = None
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def ctl(*command: str, timeout: int = 120, **environment: str) -> Done:
+def ctl(*command: str, timeout: int = 120, text_in: str = "", **environment: str) -> Done:
     """Run a command on the controller, which has the management segment alone."""
     done = subprocess.run(
         [str(CONTROLLER), *command],
@@ -72,7 +76,7 @@ def ctl(*command: str, timeout: int = 120, **environment: str) -> Done:
         cwd=ROOT,
         # Molecule asks for colours, which no test wants to read.
         env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"} | environment,
-        stdin=subprocess.DEVNULL,
+        input=text_in,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -80,7 +84,15 @@ def ctl(*command: str, timeout: int = 120, **environment: str) -> Done:
 def ssh(host: str, command: str, *options: str, timeout: int = 90, config: Path = SSH_CONFIG) -> Done:
     """A fresh SSH session from the controller as the inventory has it: through the jump host, no shared connection."""
     fresh = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=25", "-o", "BatchMode=yes"]
-    return ctl("ssh", "-F", str(config), *fresh, *options, host, *([command] if command else []), timeout=timeout)
+    return ctl(SSH, "-F", str(config), *fresh, *options, host, *([command] if command else []), timeout=timeout)
+
+
+def sudo(host: str, command: str, *options: str, timeout: int = 90) -> Done:
+    """A command as root in a fresh SSH session, the way a person gets there: sudo asks, the password is typed."""
+    line = f"sudo -k -S -p '' -- sh -c {shlex.quote(command)}"
+    fresh = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=25"]
+    typed = PASSWORD.read_text() + "\n"
+    return ctl(SSH, "-F", str(SSH_CONFIG), *fresh, *options, host, line, timeout=timeout, text_in=typed)
 
 
 #: How long a connection that must come up may take: the machine is small and busy.

@@ -12,6 +12,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils import limits, vi
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
 from ansible_collections.quorum.hardening.plugins.module_utils.flows import flows, in_order
 from ansible_collections.quorum.hardening.plugins.module_utils.patch_plan import DEFAULTS, patching
+from ansible_collections.quorum.hardening.plugins.module_utils.rules_credentials import truth, wants_second_factor
 from ansible_collections.quorum.hardening.plugins.module_utils.ruleset import by_family, ruleset
 
 #: Sockets of a duty that others can reach: (protocol, service whose port it is, segments it listens in).
@@ -24,7 +25,14 @@ _LISTENERS = {
 #: What the client listens on with every address, because it has no option for less; the packet filter narrows it.
 _EVERYWHERE = ("p2p",)
 #: Variables of the host, beside the model, that ``audit_context`` looks at.
-VARIABLES = ("goquorum_cors_domains", "goquorum_vhosts", "goquorum_flavour", *DEFAULTS)
+VARIABLES = (
+    "goquorum_cors_domains",
+    "goquorum_vhosts",
+    "goquorum_flavour",
+    "host_ssh_second_factor",
+    "host_sudo_asks",
+    *DEFAULTS,
+)
 
 
 def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +44,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
     table = flows(c)
     node = next((n for n in c.own_member().nodes if n.name == host), None)
     tunnels = {user["name"]: list(user["keys"]) for user in views.tunnel_users(c, host)}
+    second_factor = wants_second_factor(me.duties, me.skip_controls, variables.get("host_ssh_second_factor"))
     people = {person.name: list(person.keys) for person in me.administrators}
     patch = patching(c, host, variables)
     return {
@@ -52,6 +61,10 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "logins": sorted({*people, *tunnels}),
         "login_keys": {**people, **tunnels},
         "ends": {**{person.name: person.expires for person in me.administrators}, **dict.fromkeys(sorted(tunnels), "")},
+        "second_factor": second_factor,
+        "ssh_methods": ["publickey,keyboard-interactive:pam" if second_factor else "publickey"],
+        "ssh_keyboard": "yes" if second_factor else "no",
+        "sudo_asks": truth(variables.get("host_sudo_asks"), default=True),
         "jump_addresses": views.jump_addresses(c),
         "ssh_sources": _sources(c, me, 22),
         "rpc_sources": _sources(c, me, me.ports["rpc"]),

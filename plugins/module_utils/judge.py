@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.quorum.hardening.plugins.module_utils import (
     documents,
     inputs,
+    rules_credentials,
     rules_hosts,
     rules_patching,
     rules_people,
@@ -25,6 +26,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case
 RULES: tuple[Rule, ...] = (
     *rules_hosts.RULES,
     *rules_people.RULES,
+    *rules_credentials.RULES,
     *rules_placement.RULES,
     *rules_patching.RULES,
     *rules_register.RULES,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (
     probes_access,
+    probes_credentials,
     probes_firewall,
     probes_geth,
     probes_hids,
@@ -20,6 +21,7 @@ from .probing import Registry
 
 REGISTRY: Registry = {
     **probes_access.PROBES,
+    **probes_credentials.PROBES,
     **probes_firewall.PROBES,
     **probes_geth.PROBES,
     **probes_hids.PROBES,

@@ -110,6 +110,14 @@ certificates:
       C(sha256), C(public_key_sha256) of the subject's public key (DER), and C(error) when it cannot be read.
   returned: success
   type: dict
+credentials:
+  description:
+    - Who can authenticate beyond a key. C(passwords) names the accounts that have a password, C(second_factors) those
+      that have a second factor for SSH. Names alone, never what would open anything.
+    - C(user) is the account through which this very call came in; empty where it is not known.
+  returned: success
+  type: dict
+  sample: {"passwords": ["ops"], "second_factors": ["ops"], "user": "ops"}
 armed:
   description: Names of the undos that wait for a confirmation, those of a run that was cut short.
   returned: success
@@ -178,6 +186,7 @@ def main() -> None:
         versions={name: packages[name][0] for name in wanted["packages"] if name in packages},
         files=files,
         certificates={path: certificates.read(run, path, exists, time.time()) for path, exists in there.items()},
+        credentials={**machine.credentials(), "user": os.environ.get("SUDO_USER", "")},
         armed=[row["name"] for row in undo.status() if row["armed"]],
         undone=machine.undone(),
     )

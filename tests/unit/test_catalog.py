@@ -21,7 +21,7 @@ RECORDS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path 
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
 SKELETON = {
     "HOST-01", "HOST-02", "HOST-03", "HOST-04", "HOST-05", "HOST-06", "HOST-07", "NODE-01", "NODE-04", "NODE-05",
-    "NODE-06", "NODE-09", "CONS-03", "PTM-01", "PTM-06", "PTM-09", "PTM-11", "PTM-13",
+    "NODE-06", "NODE-09", "CONS-03", "PTM-01", "PTM-06", "PTM-09", "PTM-10", "PTM-11", "PTM-13",
 }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_what_the_inventory_lacks_is_named(value):
 def test_probes_of_a_host_follow_its_duty_and_the_controls_asked_for():
     records = list(RECORDS.values())
     everything = catalog.probes_for(records, {"duties": ["goquorum"]})
-    assert {row["control"] for row in everything} == SKELETON - {"PTM-01", "PTM-06", "PTM-09", "PTM-11"}
+    assert {row["control"] for row in everything} == SKELETON - {"PTM-01", "PTM-06", "PTM-09", "PTM-10", "PTM-11"}
     chosen = catalog.probes_for(records, {"duties": ["vault"]}, ["HOST-02", "NODE-01"])
     assert {row["control"] for row in chosen} == {"HOST-02"}
     assert "host-02-onward" not in {row["id"] for row in chosen}

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from broken_credentials import BROKEN_CREDENTIALS
 from broken_hosts import BROKEN_HOSTS
 from broken_inventories import HOLDER, Mistake, everywhere, on, register, waiver
 from broken_patching import BROKEN_PATCHING
@@ -22,13 +23,14 @@ from hypothesis import strategies as st
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.judge import RULES, message, settle, withhold
 
-BROKEN = [*BROKEN_HOSTS, *BROKEN_PATCHING, *BROKEN_PLACEMENT, *BROKEN_REGISTER]
+BROKEN = [*BROKEN_CREDENTIALS, *BROKEN_HOSTS, *BROKEN_PATCHING, *BROKEN_PLACEMENT, *BROKEN_REGISTER]
 SPECS = {
     "consortium": {name: {"type": "str"} for name in inventory()["jump"] if name.startswith("consortium_")},
     "host": {
         **{name: {"type": "list"} for name in inventory()["jump"] if name.startswith("host_")},
         "host_undo_seconds": {"type": "int"},
         "host_skip_controls": {"type": "list"},
+        "host_ssh_second_factor": {"type": "bool"},
     },
 }
 
@@ -66,7 +68,7 @@ def test_broken(case: Mistake) -> None:
 
 
 def test_every_rule_is_broken_by_some_case() -> None:
-    elsewhere = {"looked", "jump-lists-differ", "required", "document"}
+    elsewhere = {"looked", "sudo-asks", "jump-lists-differ", "required", "document"}
     assert {rule.name for rule in RULES} == {case.rule for case in BROKEN} | elsewhere
 
 
