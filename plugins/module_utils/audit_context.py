@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.quorum.hardening.plugins.module_utils import limits, views
+from ansible_collections.quorum.hardening.plugins.module_utils import baseline, limits, views
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
 from ansible_collections.quorum.hardening.plugins.module_utils.flows import flows, in_order
 from ansible_collections.quorum.hardening.plugins.module_utils.ruleset import by_family, ruleset
@@ -23,7 +23,7 @@ _LISTENERS = {
 #: What the client listens on with every address, because it has no option for less; the packet filter narrows it.
 _EVERYWHERE = ("p2p",)
 #: Variables of the host, beside the model, that ``audit_context`` looks at.
-VARIABLES = ("goquorum_cors_domains", "goquorum_vhosts", "goquorum_flavour")
+VARIABLES = ("goquorum_cors_domains", "goquorum_vhosts", "goquorum_flavour", *baseline.VARIABLES)
 
 
 def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +85,8 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "discovery": me.discovery,
         "flavour": str(variables.get("goquorum_flavour") or "goquorum"),
         "skip_controls": sorted(me.skip_controls),
+        "baseline": baseline.baseline(me.duties, variables),
+        "ntp_servers": sorted({server.address for server in me.ntp_servers}),
     }
 
 

@@ -15,6 +15,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils import (
     rules_hosts,
     rules_placement,
     rules_register,
+    rules_system,
 )
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import CONSORTIUM, Consortium, Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.reader import show
@@ -23,6 +24,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case
 RULES: tuple[Rule, ...] = (
     *rules_hosts.RULES,
     *rules_placement.RULES,
+    *rules_system.RULES,
     *rules_register.RULES,
     *documents.RULES,
     *inputs.RULES,

@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
-from . import probes_firewall, probes_geth, probes_host, probes_limits, probes_ssh, probes_tls
+from . import (
+    probes_files,
+    probes_firewall,
+    probes_geth,
+    probes_host,
+    probes_kernel,
+    probes_limits,
+    probes_ssh,
+    probes_tls,
+)
 from .probing import Registry
 
 REGISTRY: Registry = {
@@ -15,4 +24,6 @@ REGISTRY: Registry = {
     **probes_limits.PROBES,
     **probes_tls.PROBES,
     **probes_geth.PROBES,
+    **probes_files.PROBES,
+    **probes_kernel.PROBES,
 }

@@ -20,7 +20,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "catalog"
 RECORDS = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yml"))}
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
 SKELETON = {
-    "HOST-02", "HOST-04", "HOST-06", "HOST-07", "PTM-01", "PTM-06", "PTM-09", "PTM-11", "PTM-13", "CONS-03",
+    "HOST-01", "HOST-02", "HOST-04", "HOST-06", "HOST-07", "PTM-01", "PTM-06", "PTM-09", "PTM-11", "PTM-13", "CONS-03",
     "NODE-01", "NODE-04", "NODE-05", "NODE-06", "NODE-09",
 }  # fmt: skip
 
@@ -93,7 +93,8 @@ def test_sources_name_what_the_checklist_says():
     ],
 )
 def test_problems_are_named(change, said):
-    records = {**RECORDS, "HOST-01": {**RECORDS["HOST-01"], **change}}
+    bare = {**RECORDS["HOST-01"], "implemented": False, "probes": [], "guards": [], "sabotage": []}
+    records = {**RECORDS, "HOST-01": {**bare, **change}}
     assert any(said in line for line in catalog.problems(records, REGISTRY, OPERATORS))
 
 

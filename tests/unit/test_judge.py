@@ -14,6 +14,7 @@ from broken_hosts import BROKEN_HOSTS
 from broken_inventories import HOLDER, Mistake, everywhere, on, register, waiver
 from broken_placement import BROKEN_PLACEMENT
 from broken_register import BROKEN_REGISTER
+from broken_system import BROKEN_SYSTEM
 from consortium_sample import KEY, TODAY, enode, inventory, preflight
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,13 +22,19 @@ from hypothesis import strategies as st
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.judge import RULES, message, settle, withhold
 
-BROKEN = [*BROKEN_HOSTS, *BROKEN_PLACEMENT, *BROKEN_REGISTER]
+BROKEN = [*BROKEN_HOSTS, *BROKEN_PLACEMENT, *BROKEN_REGISTER, *BROKEN_SYSTEM]
 SPECS = {
     "consortium": {name: {"type": "str"} for name in inventory()["jump"] if name.startswith("consortium_")},
     "host": {
         **{name: {"type": "list"} for name in inventory()["jump"] if name.startswith("host_")},
         "host_undo_seconds": {"type": "int"},
         "host_skip_controls": {"type": "list"},
+        "host_kernel_parameters": {"type": "dict"},
+        "host_modules": {"type": "dict"},
+        "host_packages": {"type": "dict"},
+        "host_services": {"type": "dict"},
+        "host_mount_options": {"type": "dict"},
+        "host_tmp_size": {"type": "str"},
     },
 }
 
@@ -65,7 +72,7 @@ def test_broken(case: Mistake) -> None:
 
 
 def test_every_rule_is_broken_by_some_case() -> None:
-    elsewhere = {"looked", "jump-lists-differ", "required", "document"}
+    elsewhere = {"looked", "jump-lists-differ", "module-in-use", "required", "document"}
     assert {rule.name for rule in RULES} == {case.rule for case in BROKEN} | elsewhere
 
 
