@@ -12,6 +12,11 @@ from typing import Any
 
 import yaml
 
+try:
+    from scripts import benchmark_page
+except ImportError:  # started as a program, beside the other
+    import benchmark_page  # type: ignore[no-redef]
+
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES = {
     "HOST": "Host",
@@ -145,7 +150,8 @@ def index(all_records: list[dict[str, Any]]) -> str:
 def pages(root: Path) -> dict[Path, str]:
     """Return path -> text of every page."""
     folder, found = root / "docs" / "controls", records(root / "catalog")
-    return {folder / "README.md": index(found), **{folder / f"{record['id']}.md": page(record) for record in found}}
+    controls = {folder / f"{record['id']}.md": page(record) for record in found}
+    return {folder / "README.md": index(found), **controls, **benchmark_page.pages(root, folder)}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.quorum.hardening.plugins.module_utils import flows, patch_plan, ruleset, views
+from ansible_collections.quorum.hardening.plugins.module_utils import baseline, flows, patch_plan, ruleset, views
 from ansible_collections.quorum.hardening.plugins.module_utils.audit_context import VARIABLES, audit_context
 from ansible_collections.quorum.hardening.plugins.module_utils.catalog import controls_of
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, to_plain
@@ -50,6 +50,14 @@ def _audit_context(value: Any, host: str, variables: Mapping[str, Any]) -> Any:
     return _of_host(audit_context)(value, host, named)
 
 
+def _baseline(value: Any, host: str, variables: Mapping[str, Any]) -> Any:
+    """As with the audit's context, only what is named is looked at."""
+    named = {name: plain(variables[name]) for name in baseline.VARIABLES if name in variables}
+    return _of_host(lambda consortium, name, own: baseline.baseline(consortium.hosts[name].duties, own))(
+        value, host, named
+    )
+
+
 def _controls(tags: Any) -> list[str]:
     return controls_of([str(tag) for tag in tags])
 
@@ -61,6 +69,7 @@ class FilterModule:
         """Name -> filter."""
         return {
             "audit_context": _audit_context,
+            "baseline": _baseline,
             "controls": _controls,
             "flows": _of_all(flows.flows),
             "jump_addresses": _of_all(views.jump_addresses),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.quorum.hardening.plugins.module_utils import limits, views
+from ansible_collections.quorum.hardening.plugins.module_utils import baseline, limits, views
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
 from ansible_collections.quorum.hardening.plugins.module_utils.flows import flows, in_order
 from ansible_collections.quorum.hardening.plugins.module_utils.patch_plan import DEFAULTS, patching
@@ -32,6 +32,7 @@ VARIABLES = (
     "host_ssh_second_factor",
     "host_sudo_asks",
     *DEFAULTS,
+    *baseline.VARIABLES,
 )
 
 
@@ -105,6 +106,8 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "patch_max_age_days": patch["max_age_days"],
         "patch_origins": patch["origins"],
         "patch_held": patch["held"],
+        "baseline": baseline.baseline(me.duties, variables),
+        "ntp_servers": sorted({server.address for server in me.ntp_servers}),
     }
 
 

@@ -18,6 +18,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils import (
     rules_people,
     rules_placement,
     rules_register,
+    rules_system,
 )
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import CONSORTIUM, Consortium, Finding
 from ansible_collections.quorum.hardening.plugins.module_utils.reader import show
@@ -28,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     *rules_people.RULES,
     *rules_credentials.RULES,
     *rules_placement.RULES,
+    *rules_system.RULES,
     *rules_patching.RULES,
     *rules_register.RULES,
     *documents.RULES,

@@ -11,10 +11,12 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from . import mounts
 from .ground import Names, Seen
+from .purging import removable
 from .tree import digest
 
 DPKG_STATUS = "/var/lib/dpkg/status"
@@ -178,6 +180,29 @@ class Machine:
         except OSError:
             return False
         return True
+
+    def ground(self) -> dict[str, Any]:
+        """What is mounted where (type and options), and the MiB of memory and of /tmp."""
+        table = mounts.parse(_text(self._at("/proc/self/mountinfo")))
+        memory = next(
+            (int(line.split()[1]) for line in _text(self._at("/proc/meminfo")).splitlines() if line[:9] == "MemTotal:"),
+            0,
+        )
+        try:
+            space = os.statvfs(self._at("/tmp"))
+            size = space.f_blocks * space.f_frsize // 2**20
+        except OSError:
+            size = 0
+        return {
+            "mounts": {path: {"type": one.type, "options": sorted(one.options)} for path, one in sorted(table.items())},
+            "memory_mb": memory // 1024,
+            "tmp_mb": size,
+        }
+
+    def purge(self, unwanted: Sequence[str]) -> dict[str, Any]:
+        """Unwanted packages that are installed: those that can go, and those that another one needs, with its name."""
+        goes, stays = removable(unwanted, _text(self._at(DPKG_STATUS))) if unwanted else ([], {})
+        return {"unwanted_packages": goes, "needed_packages": stays}
 
     def undone(self) -> list[dict[str, Any]]:
         """Records of undos that fired since the last confirmed change, by name."""

@@ -32,6 +32,11 @@ options:
     type: list
     elements: path
     default: []
+  unwanted:
+    description: Packages that the host's duty does not need.
+    type: list
+    elements: str
+    default: []
 author:
   - quorum.hardening contributors (@quorum-hardening)
 """
@@ -118,6 +123,28 @@ credentials:
   returned: success
   type: dict
   sample: {"passwords": ["ops"], "second_factors": ["ops"], "user": "ops"}
+unwanted_packages:
+  description: Those of O(unwanted) that are installed and can go without taking another package along.
+  returned: success
+  type: list
+  elements: str
+needed_packages:
+  description: Those of O(unwanted) that are installed and that another package needs, with its name.
+  returned: success
+  type: dict
+  sample: {"rpcbind": "nfs-common"}
+mounts:
+  description: What is mounted where, with C(type) and C(options).
+  returned: success
+  type: dict
+memory_mb:
+  description: Memory of the host in MiB.
+  returned: success
+  type: int
+tmp_mb:
+  description: Size of the file system that holds C(/tmp), in MiB.
+  returned: success
+  type: int
 armed:
   description: Names of the undos that wait for a confirmation, those of a run that was cut short.
   returned: success
@@ -160,6 +187,7 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "list", "elements": "path", "default": []},
             "certificates": {"type": "list", "elements": "path", "default": []},
+            "unwanted": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -178,6 +206,8 @@ def main() -> None:
     module.exit_json(
         changed=False,
         **machine.release(packages),
+        **machine.ground(),
+        **machine.purge(wanted["unwanted"]),
         connected_from=connected_from(),
         capabilities=machine.capabilities(),
         missing_packages=missing(wanted["packages"], packages),

@@ -93,7 +93,8 @@ def test_sources_name_what_the_checklist_says():
     ],
 )
 def test_problems_are_named(change, said):
-    records = {**RECORDS, "HOST-01": {**RECORDS["HOST-01"], **change}}
+    bare = {**RECORDS["HOST-01"], "implemented": False, "probes": [], "guards": [], "sabotage": []}
+    records = {**RECORDS, "HOST-01": {**bare, **change}}
     assert any(said in line for line in catalog.problems(records, REGISTRY, OPERATORS))
 
 

@@ -237,3 +237,23 @@ def test_running_programs() -> None:
         must(run, ["sh", "-c", "echo no >&2; exit 1"])
     with pytest.raises(HostError, match="false: exit code 1"):
         must(run, ["false"])
+
+
+def test_ground(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/mountinfo").write_text("22 1 8:1 / / rw,nodev - ext4 /dev/sda1 rw\n")
+    (tmp_path / "proc/meminfo").write_text("MemFree: 1 kB\nMemTotal: 2097152 kB\n")
+    found = Machine(str(tmp_path)).ground()
+    assert found == {"mounts": {"/": {"type": "ext4", "options": ["nodev", "rw"]}}, "memory_mb": 2048, "tmp_mb": 0}
+    (tmp_path / "tmp").mkdir()
+    assert Machine(str(tmp_path)).ground()["tmp_mb"] > 0
+
+
+def test_unwanted_packages(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").write_text(
+        STATUS + "\nPackage: x\nStatus: install ok installed\nDepends: held\n"
+    )
+    machine = Machine(str(tmp_path))
+    assert machine.purge(["nftables", "held"]) == {"unwanted_packages": ["nftables"], "needed_packages": {"held": "x"}}
+    assert machine.purge([]) == {"unwanted_packages": [], "needed_packages": {}}

@@ -104,7 +104,8 @@ def test_sockets_of_a_host() -> None:
 @pytest.mark.parametrize("name", sorted(set(FILTERS) - {"controls"}))
 def test_filters_take_the_fact(name: str) -> None:
     fact = consortium().to_dict()
-    more = {"audit_context": ("vault", {"goquorum_flavour": "geth", "unrelated": object()}), "patching": ("vault", {})}
+    variables = {"goquorum_flavour": "geth", "host_swap": "off", "unrelated": object()}
+    more = {"audit_context": ("vault", variables), "baseline": ("vault", variables), "patching": ("vault", {})}
     about_a_host = {"peers", "ruleset", "ssh_onward", "ssh_peers", "tunnel_users"}
     args = more.get(name, ("vault",) if name in about_a_host else ())
     json.dumps(FILTERS[name](fact, *args))
