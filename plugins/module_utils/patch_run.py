@@ -47,6 +47,16 @@ def run_command(argv: Sequence[str]) -> tuple[int, str]:
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive",
         "HOME": "/root", "NEEDRESTART_UI": "NeedRestart::UI::stdio",
     }  # fmt: skip
+    children: list[subprocess.Popen[str]] = []
+    asked: list[int] = []
+
+    def stop(number: int, _frame: Any) -> None:
+        asked.append(number)
+        for child in children:
+            child.send_signal(number)
+
+    # Before the child is there: a request may come at any moment.
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         child = subprocess.Popen(
             list(argv),
@@ -57,11 +67,12 @@ def run_command(argv: Sequence[str]) -> tuple[int, str]:
             text=True,
             errors="replace",
         )
+        children.append(child)
+        if asked:
+            child.send_signal(asked[0])
+        said, _nothing = child.communicate()
     except OSError as problem:
         return 127, f"{argv[0]}: {problem.strerror}"
-    before = signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(signal.SIGTERM))
-    try:
-        said, _nothing = child.communicate()
     finally:
         signal.signal(signal.SIGTERM, before)
     return child.returncode, said
