@@ -100,6 +100,10 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.quorum.hardening.plugins.module_utils import nft, undo
+from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError
+from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground
+from ansible_collections.quorum.hardening.plugins.module_utils.holding import alone
+from ansible_collections.quorum.hardening.plugins.module_utils.keeping import keeper
 from ansible_collections.quorum.hardening.plugins.module_utils.undo_restore import HOST, write_durable
 
 MODE = 0o640
@@ -147,9 +151,13 @@ def change(module: AnsibleModule, text: str, goal: nft.Listing, old: nft.Listing
     """Swap the table under an undo."""
     path, name, seconds = (module.params[key] for key in ("path", "undo_name", "undo_seconds"))
     armed = None
+    before = nft.FRESH + (old.text if old else "")
+    with Ground() as ground:
+        kept = keeper(ground)
+        kept.ruleset(before)
+        kept.files([(path, ground.seen(path), False)])
     if seconds:
         commands = [["nft", "-f", os.path.join(HOST.directory(name), "live.nft")]]
-        before = nft.FRESH + (old.text if old else "")
         armed = undo.arm(name, [path], commands, seconds, files={"live.nft": before})
     try:
         swap(text, goal, old, path)
@@ -203,8 +211,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = work(module)
-    except (nft.NftError, undo.UndoError, OSError) as error:
+        with alone(not module.check_mode):
+            result = work(module)
+    except (nft.NftError, undo.UndoError, HostError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 
