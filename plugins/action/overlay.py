@@ -104,7 +104,7 @@ class Tree:
         source = self._loader.get_text_file_contents(path)
         values = {**scope, "template_destpath": destination, "template_path": row.source}
         rendered = self._render(source, values, path).encode()
-        return base64.b64decode(rendered, validate=True) if "encoding" in row.values else rendered
+        return base64.b64decode(b"".join(rendered.split()), validate=True) if "encoding" in row.values else rendered
 
     def _render(self, text: str, scope: Mapping[str, Any], where: str) -> str:
         if "{" not in text:

@@ -154,7 +154,14 @@ class Overlay:
         if self._keeper is not None:
             rows = [(change.entry.path, change.seen, change.entry.secret) for change in changes]
             rows += [(path, ground.seen(path), bool(memory.files[path].get("secret"))) for path in removable]
+            rows += [(path, ground.seen(path), False) for path in self._links(removable)]
             self._keeper.files([*rows, (memory.path, ground.seen(memory.path), False)])
+
+    def _links(self, removable: Sequence[str]) -> list[str]:
+        """Links by which units that leave are started at boot: systemctl does not see them once the unit is gone."""
+        names = {path[len(UNITS) :] for path in removable if path.startswith(UNITS)}
+        folders = [UNITS + name for name in self._ground.names(UNITS) if name.endswith((".wants", ".requires"))]
+        return [f"{folder}/{name}" for folder in folders for name in self._ground.names(folder) if name in names]
 
     def _tidy(self, order: Order, result: Result) -> None:
         """Remove what a killed run left half-written beside files of ours."""
@@ -208,7 +215,7 @@ class Overlay:
                 landing.land(first)
                 must(self._runner, ["systemd-sysusers"], timeout=60)
             landing.land([change for change in changes if change not in first])
-            landing.prune(removable, self._firsts)
+            landing.prune([*removable, *self._links(removable)], self._firsts)
             self._follow_up(changes, result)
         except (HostError, OSError) as problem:
             lost = landing.back()

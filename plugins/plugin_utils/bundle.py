@@ -23,7 +23,7 @@ _FROM_PACKAGE = re.compile(rf"^from (?:\.|{re.escape(PACKAGE)}) import (\([^)]*\
 
 def imported(text: str) -> set[str]:
     """Names of the modules beside it that a module's text imports."""
-    listed = " ".join(found.strip("()") for found in _FROM_PACKAGE.findall(text))
+    listed = ",".join(found.strip("()") for found in _FROM_PACKAGE.findall(text))
     return set(_FROM_MODULE.findall(text)) | {part.split()[0] for part in listed.split(",") if part.split()}
 
 

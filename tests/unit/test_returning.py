@@ -356,3 +356,14 @@ def test_the_rope_speaks_as_landings_expect(monkeypatch: pytest.MonkeyPatch) -> 
     assert said == [("a", ["/x"], [], 5, {"files": {"f": "t"}}), "b", "c"]
     with pytest.raises(HostError, match="no timer"):
         one.arm("bad", [], [], 5)
+
+
+def test_a_unit_that_leaves_takes_its_links_along_and_both_come_back(host: Host) -> None:
+    host.land(SSHD, UNIT)
+    link = host.root / "etc/systemd/system/sysinit.target.wants/a.service"
+    link.parent.mkdir()
+    link.symlink_to("/etc/systemd/system/a.service")
+    host.land(SSHD)
+    assert not link.is_symlink()
+    host.back()
+    assert link.readlink() == Path("/etc/systemd/system/a.service")
