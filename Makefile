@@ -37,8 +37,9 @@ unit: $(READY) ## unit tests with branch coverage of module_utils
 scenario: engine ## one Molecule scenario: make scenario S=consortium
 	@$(STEP) "scenario $(S)" lab/scenario.sh $(S)
 
-soak: engine ## the undo at full length, on the lab that `make demo` hardened
-	@$(STEP) "soak" $(BIN)/python -m tests.undo.drill
+soak: engine ## the undo at full length, and runs killed anywhere, on the lab that `make demo` hardened
+	@$(STEP) "soak: undo" $(BIN)/python -m tests.undo.drill
+	@$(STEP) "soak: interrupted runs" $(BIN)/python -m tests.soak.interrupt
 
 bench: engine ## second run and audit as multiples of one no-op module call
 	@$(STEP) "bench" $(BIN)/python bench/bench.py
