@@ -40,8 +40,9 @@ scenario: engine ## one Molecule scenario: make scenario S=consortium
 vm: $(READY) ## one virtual machine: what a container cannot show (VM_RELEASE=bookworm)
 	@$(STEP) "scenario vm" lab/scenario.sh vm
 
-soak: engine vm ## the undo at full length, on the lab that `make demo` hardened, and the virtual machine
-	@$(STEP) "soak" $(BIN)/python -m tests.undo.drill
+soak: engine vm ## the undo at full length and runs killed anywhere, on the lab that `make demo` hardened, and the virtual machine
+	@$(STEP) "soak: undo" $(BIN)/python -m tests.undo.drill
+	@$(STEP) "soak: interrupted runs" $(BIN)/python -m tests.soak.interrupt
 
 bench: engine ## second run and audit as multiples of one no-op module call
 	@$(STEP) "bench" $(BIN)/python bench/bench.py

@@ -198,7 +198,8 @@ def tree(host: str) -> str:
         f"find / \\( {skipped} \\) -prune -o -type f -path '/usr/*' -printf '%p %m %U:%G %s %T@\\n' "
         "-o \\( -type l -o -type d \\) -printf '%p %y %m %U:%G %l\\n'; "
         "find /etc /home /opt /root /srv /boot /var/lib/quorum.hardening /var/lib/dpkg /var/spool -xdev -type f "
-        "-not -path '*/.ansible/*' -not -path '/var/lib/quorum.hardening/aide/*' -print0 2>/dev/null "
+        "-not -path '*/.ansible/*' -not -path '/var/lib/quorum.hardening/aide/*' "
+        "-not -path '/var/lib/quorum.hardening/audit/*' -print0 2>/dev/null "
         "| xargs -0 -r sha256sum"
     )
     return sh(host, f"({quick}) 2>/dev/null | sort", timeout=120).out

@@ -56,6 +56,10 @@ class ActionModule(ActionBase):
         if answer.get("busy") and not self._task.check_mode:
             holder = Holder.from_dict(answer["holder"])
             if dead(holder, run.controller):
+                self._display.warning(
+                    f"{task_vars.get('inventory_hostname')}: taking over the lock of a run that is no more,"
+                    f" {holder.who} (process {holder.pid}) since {holder.since}: this run ends its work"
+                )
                 answer = self._ask(state, run, holder.run, task_vars)
         if answer.get("busy"):
             holder = answer["holder"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -102,7 +103,8 @@ class Tree:
                 return handle.read()
         source = self._loader.get_text_file_contents(path)
         values = {**scope, "template_destpath": destination, "template_path": row.source}
-        return self._render(source, values, path).encode()
+        rendered = self._render(source, values, path).encode()
+        return base64.b64decode(b"".join(rendered.split()), validate=True) if "encoding" in row.values else rendered
 
     def _render(self, text: str, scope: Mapping[str, Any], where: str) -> str:
         if "{" not in text:

@@ -13,14 +13,17 @@ import errno
 import grp
 import os
 import pwd
+import re
 import secrets
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
 from .commands import HostError
 
 ASIDE = ".quorum-hardening-"
+STRAY = re.compile(re.escape(ASIDE) + r"[0-9a-f]{8}\Z")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -194,6 +197,18 @@ class Ground:
         for other in os.listdir(above):
             if other.startswith(f".{name}{ASIDE}"):
                 os.unlink(other, dir_fd=above)
+
+    def strays(self, folders: Iterable[str]) -> list[str]:
+        """What killed runs left half-written in these directories."""
+        found = []
+        for folder in sorted({folder.rstrip("/") for folder in folders}):
+            found += [f"{folder}/{name}" for name in self.names(folder) if name.startswith(".") and STRAY.search(name)]
+        return found
+
+    def names(self, folder: str) -> list[str]:
+        """Sorted names in a directory; none when it is not there."""
+        above = self.directory(folder)
+        return sorted(os.listdir(above)) if above is not None else []
 
     def settle(self, path: str) -> None:
         """Wait until a file's (or a directory's) content is on the disk."""

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,6 +43,36 @@ class Holder:
             return cls(str(row["who"]), str(row["controller"]), int(row["pid"]), str(row["start"]), str(row["since"]))
         except (KeyError, TypeError) as problem:
             raise ValueError(f"not a lock of ours: {problem}") from problem
+
+
+#: How many seconds a call waits for one that a killed run left at work on the host.
+PATIENCE = 120.0
+
+
+@contextlib.contextmanager
+def alone(wanted: bool = True, directory: str = "/run/quorum.hardening", patience: float = PATIENCE) -> Iterator[None]:
+    """One changing call at a time: a run that was killed may have left one behind that is still at work.
+
+    :raises OSError: the other one is still not done.
+    """
+    if not wanted:
+        yield
+        return
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    guard = os.open(os.path.join(directory, "work"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise OSError(f"another call is still at work on this host after {patience:g} s") from None
+                time.sleep(0.2)
+        yield
+    finally:
+        os.close(guard)
 
 
 UNREADABLE = Holder("unknown", "", 0, "", "unknown")

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .commands import HostError
 from .ground import Ground, Names, Seen, split
 from .tree import Entry, shown
+
+ABSENT = Seen("absent")
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,11 @@ class Landing:
         for folder in sorted({split(change.entry.path)[0] for change in changes}):
             ground.settle(folder)
 
-    def prune(self, paths: Sequence[str]) -> None:
-        """Remove files."""
+    def prune(self, paths: Sequence[str], firsts: Mapping[str, Seen]) -> None:
+        """Take files away; where something stood first, it comes back."""
         for path in paths:
             seen = self._ground.seen(path)
-            self._ground.remove(path)
+            self._restore(path, firsts.get(path, ABSENT))
             self._before.append((path, seen))
 
     def back(self) -> list[str]:

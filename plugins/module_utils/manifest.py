@@ -26,6 +26,7 @@ KEYS = (
     "undo",
     "foreach",
     "when",
+    "encoding",
 )
 SUFFIX = ".j2"
 CONTROL = re.compile(r"[A-Z]+-[0-9]+\Z")
@@ -79,6 +80,8 @@ def _row_problems(number: int, row: Any, validators: Sequence[str]) -> list[str]
     wants = row.get("wants") or {}
     if not isinstance(wants, Mapping) or set(wants) - set(WANTS):
         found.append(f"{where}: wants maps {' or '.join(WANTS)} to a unit, not {wants!r}")
+    if row.get("encoding", "base64") != "base64":
+        found.append(f"{where}: the only encoding is base64, not {row['encoding']!r}")
     if not isinstance(row.get("secret", False), bool):
         found.append(f"{where}: secret is true or false")
     return found

@@ -78,7 +78,15 @@ class Memory:
     @classmethod
     def load(cls, ground: Ground, role: str) -> Memory:
         """What the host remembers of a role; empty on a host that never saw it."""
-        found = read_json(ground, f"{OVERLAYS}/{role}.json")
+        return cls._of(role, read_json(ground, f"{OVERLAYS}/{role}.json"))
+
+    @classmethod
+    def parse(cls, role: str, content: bytes) -> Memory:
+        """The same from the text of its file."""
+        return cls._of(role, json.loads(content))
+
+    @classmethod
+    def _of(cls, role: str, found: Mapping[str, Any]) -> Memory:
         return cls(role, dict(found.get("files", {})), list(found.get("directories", ())))
 
     def save(self, ground: Ground) -> bool:
@@ -93,17 +101,23 @@ class Memory:
             "directories": sorted(set(self.directories)),
         }
 
-    def learn(self, entries: Iterable[Entry]) -> None:
-        """Remember entries as they are now wanted."""
+    def learn(self, entries: Iterable[Entry], firsts: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Remember entries as they are now wanted.
+
+        :param firsts: what stood at a path before it was ours, for paths that are new; an older memory of it stays.
+        """
         for entry in entries:
-            if not entry.directory:
-                self.files[entry.path] = {
-                    "sha256": entry.sha256,
-                    "secret": entry.secret,
-                    "undo": entry.undo,
-                    "validate": entry.validate,
-                    "wants": {kind: list(units) for kind, units in entry.wants.items()},
-                }
+            if entry.directory:
+                continue
+            first = self.files[entry.path].get("first") if entry.path in self.files else (firsts or {}).get(entry.path)
+            self.files[entry.path] = {
+                "sha256": entry.sha256,
+                "secret": entry.secret,
+                "undo": entry.undo,
+                "validate": entry.validate,
+                "wants": {kind: list(units) for kind, units in entry.wants.items()},
+                **({"first": dict(first)} if first else {}),
+            }
 
     def forget(self, paths: Iterable[str], armed: Sequence[str] = ()) -> None:
         """Strike out files that are gone. Those that an armed undo would bring back stay known, as leaving."""
@@ -126,28 +140,29 @@ class Leftovers:
 def leftovers(ground: Ground, memory: Memory, entries: Iterable[Entry]) -> Leftovers:
     """Sort what we once landed and no longer want: only what is still ours may be removed."""
     wanted = {entry.path for entry in entries}
-    others = _remembered_by_others(ground, memory)
+    others = remembered_by_others(ground, memory)
     removable, gone, kept = [], [], []
     for path in sorted(set(memory.files) - wanted):
         seen = ground.seen(path)
-        if seen.kind == "absent" and memory.files[path].get("leaving"):
+        ours = seen.kind == "file" and Entry(path, seen.content).sha256 == memory.files[path]["sha256"]
+        if memory.files[path].get("leaving") and not ours:
             continue
         if seen.kind == "absent" or path in others:
             gone.append(path)
-        elif seen.kind == "file" and Entry(path, seen.content).sha256 == memory.files[path]["sha256"]:
+        elif ours:
             removable.append(path)
         else:
             kept.append(path)
     return Leftovers(tuple(removable), tuple(gone), tuple(kept))
 
 
-def _remembered_by_others(ground: Ground, memory: Memory) -> set[str]:
-    found: set[str] = set()
-    folder = ground.directory(OVERLAYS)
-    for name in os.listdir(folder) if folder is not None else ():
+def remembered_by_others(ground: Ground, memory: Memory) -> dict[str, dict[str, Any]]:
+    """Files of all other roles, as :class:`Memory` holds them."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in ground.names(OVERLAYS):
         if name.endswith(".json") and not name.startswith(".") and name != f"{memory.role}.json":
             files = read_json(ground, f"{OVERLAYS}/{name}").get("files", {})
-            found.update(path for path, known in files.items() if not known.get("leaving"))
+            found.update({path: known for path, known in files.items() if not known.get("leaving")})
     return found
 
 

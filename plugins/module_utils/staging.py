@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .commands import SEARCH_PATH, HostError, Runner
-from .ground import Names
-from .landing import Change
+from .ground import Names, Seen
+from .landing import ABSENT, Change
 from .validators import VALIDATORS, Validator, View
 
 # What a checker says when something that an earlier step of the same run would have brought is not there yet.
@@ -30,10 +30,11 @@ NOT_THERE_YET = ("No such file or directory", "not found", "does not exist", "ge
 
 @dataclass(frozen=True)
 class Leaving:
-    """A file that is about to be removed and the validator that has a say in it."""
+    """A file that is about to be taken away, the validator that has a say in it, and what comes in its place."""
 
     path: str
     validate: str
+    first: Seen = ABSENT
 
 
 class Stage:
@@ -122,7 +123,7 @@ class Stage:
                     self._lay(change, copy + change.entry.path[len(root) :])
             for gone in leaving:
                 if gone.path.startswith(root + "/"):
-                    _remove_if_there(copy + gone.path[len(root) :])
+                    self._leave(gone, copy + gone.path[len(root) :])
             view.copies.append((copy, root))
         elsewhere = [c for c in changes if not validator.reads(c.entry.path) and not c.entry.directory]
         for number, change in enumerate(elsewhere):
@@ -152,6 +153,17 @@ class Stage:
         # Nothing can be mounted over the root itself.
         found.discard("/")
         return [one for one in sorted(found) if not any(one.startswith(other + "/") for other in found)]
+
+    @staticmethod
+    def _leave(gone: Leaving, place: str) -> None:
+        _remove_if_there(place)
+        if gone.first.kind == "link":
+            os.symlink(gone.first.target, place)
+        if gone.first.kind == "file":
+            with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+                handle.write(gone.first.content)
+            os.chown(place, gone.first.uid, gone.first.gid)
+            os.chmod(place, gone.first.mode)
 
     def _lay(self, change: Change, place: str) -> None:
         entry = change.entry

@@ -80,6 +80,12 @@ class Unit:
         return self["ActiveState"] == "inactive" and asked and self["ConditionResult"] == "no"
 
     @property
+    def state(self) -> dict[str, str | bool]:
+        """What a way back needs to know: how it starts at boot, whether it is there and whether it runs."""
+        boot = "masked" if self.masked else self["UnitFileState"]
+        return {"boot": boot, "there": self.there, "running": self.running}
+
+    @property
     def summary(self) -> str:
         if not self.there:
             return "absent"
@@ -194,15 +200,25 @@ PREDICTED = {
 
 
 class Units:
-    """The units of one host. ``settle`` is for how many seconds a unit just started has to stay up."""
+    """The units of one host.
+
+    ``settle``: for how many seconds a unit just started has to stay up. ``keep``: is told, before anything is done, the
+    state of the units that are about to get another one.
+    """
 
     def __init__(
-        self, runner: Runner, timeout: float = 120, settle: float = 0.5, sleep: Callable[[float], None] = time.sleep
+        self,
+        runner: Runner,
+        timeout: float = 120,
+        settle: float = 0.5,
+        sleep: Callable[[float], None] = time.sleep,
+        keep: Callable[[Mapping[str, Mapping[str, str | bool]]], None] | None = None,
     ) -> None:
         self._runner = runner
         self._timeout = timeout
         self._settle = settle
         self._sleep = sleep
+        self._keep = keep
 
     def apply(self, wish: Wish, check_mode: bool = False) -> Result:
         """Bring all units to the wish.
@@ -222,6 +238,9 @@ class Units:
         before = units
         if not check_mode:
             self._refuse_absent(wish, units)
+            lasting = {name for verb, names in steps.items() if verb not in ("restart", "reload") for name in names}
+            if lasting and self._keep is not None:
+                self._keep({name: units[name].state for name in sorted(lasting)})
             units = self._carry_out(steps, units)
         result.restarted = [*steps.get("start", ()), *steps.get("restart", ())]
         result.reloaded = [*steps.get("reload", ()), *(u for u in wish.reloaded if not before[u].running)]

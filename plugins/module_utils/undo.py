@@ -115,9 +115,9 @@ def _install(place: Place) -> None:
     ):
         if _differs(path, content):
             write_durable(path, content, mode)
-    for folder in (os.path.dirname(place.state), place.state):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        os.chmod(folder, 0o700)
+    # The directory above may let a group through to the results of the audit.
+    make_directories(place.state, 0o700)
+    os.chmod(place.state, 0o700)
 
 
 def _save(path: str, saved: str, number: int) -> dict[str, Any]:

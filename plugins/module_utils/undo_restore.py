@@ -15,6 +15,7 @@ import datetime
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -116,10 +117,21 @@ def make_directories(path: str, mode: int = 0o755) -> None:
         os.chmod(path, mode)
 
 
+def _sweep(folder: str, name: str) -> None:
+    """Remove what writers of this file that are no more left half-written beside it."""
+    left = re.compile(rf"\.{re.escape(name)}\.([0-9]+)\.new\Z")
+    for other in os.listdir(folder):
+        found = left.match(other)
+        if found and not os.path.exists(f"/proc/{found.group(1)}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, other))
+
+
 def write_durable(path: str, content: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Replace ``path`` by ``content`` atomically, durable when this returns; owner is ``(uid, gid)``."""
     folder = os.path.dirname(path)
     make_directories(folder)
+    _sweep(folder, os.path.basename(path))
     temporary = os.path.join(folder, f".{os.path.basename(path)}.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:

@@ -24,6 +24,7 @@ options:
   ruleset:
     description:
       - Text of exactly one table, V(inet quorum_hardening).
+      - Empty where neither the table nor its file is to be there.
       - The statements that replace the table as a whole (C(table inet quorum_hardening), C(delete table inet
         quorum_hardening)) are put in front where they are missing.
       - Interfaces are to be matched by name (C(iifname), C(oifname)), since the text is also loaded into an empty
@@ -100,6 +101,10 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.quorum.hardening.plugins.module_utils import nft, own, undo
+from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError
+from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground
+from ansible_collections.quorum.hardening.plugins.module_utils.holding import alone
+from ansible_collections.quorum.hardening.plugins.module_utils.keeping import keeper
 from ansible_collections.quorum.hardening.plugins.module_utils.undo_restore import HOST, write_durable
 
 MODE = 0o640
@@ -116,9 +121,22 @@ def persisted(path: str) -> tuple[str, bool]:
         return "", False
 
 
+def rules(listing: nft.Listing | None) -> dict | None:
+    """Meaning of a table, None where there is none."""
+    return listing.rules if listing else None
+
+
+def persist(path: str, text: str) -> None:
+    """Write the file for the next boot; without a text there is none."""
+    if text:
+        write_durable(path, text.encode(), MODE, (0, 0))
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
 def differences(old: nft.Listing | None, new: nft.Listing | None, path: str, before: str, after: str) -> list[dict]:
     """Diff of the table and, where its text changes without the table's meaning, of the file."""
-    if new is None or old is None or old.rules != new.rules:
+    if rules(old) != rules(new) or (new is None and after):
         header = f"table {nft.TABLE}"
         shown = {"before": old.text if old else "", "after": new.text if new else after}
         return [{"before_header": header, "after_header": header, **shown}]
@@ -127,29 +145,32 @@ def differences(old: nft.Listing | None, new: nft.Listing | None, path: str, bef
     return []
 
 
-def swap(text: str, goal: nft.Listing, old: nft.Listing | None, path: str) -> None:
+def swap(text: str, goal: nft.Listing | None, old: nft.Listing | None, path: str) -> None:
     """Load the text, see that it is what the kernel has now, and persist it; otherwise put the old table back."""
-    nft.load(text, check=True)
+    nft.load(text or nft.FRESH, check=True)
     try:
-        nft.load(text)
+        nft.load(text or nft.FRESH)
         if old is None:
             nft.adopt(text)
-        found = nft.live()
-        if found is None or found.rules != goal.rules:
+        if rules(nft.live()) != rules(goal):
             raise nft.NftError("the loaded table is not the one that was asked for; the old one is back")
-        write_durable(path, text.encode(), MODE, (0, 0))
+        persist(path, text)
     except BaseException:
         nft.load(nft.FRESH + (old.text if old else ""))
         raise
 
 
-def change(module: AnsibleModule, text: str, goal: nft.Listing, old: nft.Listing | None) -> None:
+def change(module: AnsibleModule, text: str, goal: nft.Listing | None, old: nft.Listing | None) -> None:
     """Swap the table under an undo."""
     path, name, seconds = (module.params[key] for key in ("path", "undo_name", "undo_seconds"))
     armed = None
+    before = nft.FRESH + (old.text if old else "")
+    with Ground() as ground:
+        kept = keeper(ground)
+        kept.ruleset(before)
+        kept.files([(path, ground.seen(path), False)])
     if seconds:
         commands = [["nft", "-f", os.path.join(HOST.directory(name), "live.nft")]]
-        before = nft.FRESH + (old.text if old else "")
         armed = undo.arm(name, [path], commands, seconds, files={"live.nft": before})
     try:
         swap(text, goal, old, path)
@@ -164,9 +185,11 @@ def change(module: AnsibleModule, text: str, goal: nft.Listing, old: nft.Listing
 def work(module: AnsibleModule) -> dict:
     """Compare, change what differs, and say so."""
     path = module.params["path"]
-    text = nft.prepared(module.params["ruleset"])
+    text = nft.prepared(module.params["ruleset"]) if module.params["ruleset"].strip() else ""
     before, right = persisted(path)
     if not module.get_bin_path("nft"):
+        if not text:
+            return {"changed": False, "loaded": False, "written": False, "armed": []}
         if not module.check_mode:
             raise nft.NftError("nft is not installed (package nftables)")
         diff = differences(None, None, path, before, text)
@@ -178,15 +201,15 @@ def work(module: AnsibleModule) -> dict:
             "diff": diff,
             "note": "nft is not installed yet: the ruleset is not checked",
         }
-    goal = nft.wanted(text)
+    goal = nft.wanted(text) if text else None
     old = nft.live()
-    loaded = old is None or old.rules != goal.rules
-    written = before != text or not right
+    loaded = rules(old) != rules(goal)
+    written = before != text or (bool(text) and not right)
     diff = differences(old, goal, path, before, text)
     if loaded and not module.check_mode:
         change(module, text, goal, old)
     elif written and not module.check_mode:
-        write_durable(path, text.encode(), MODE, (0, 0))
+        persist(path, text)
     waiting = [row["name"] for row in undo.status() if row["armed"] and row["name"] == module.params["undo_name"]]
     return {"changed": loaded or written, "loaded": loaded, "written": written, "armed": waiting, "diff": diff}
 
@@ -203,9 +226,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        with own.changes(() if module.check_mode else [module.params["path"], own.UNITS, *own.OWN]):
+        places = () if module.check_mode else [module.params["path"], own.UNITS, *own.OWN]
+        with alone(not module.check_mode), own.changes(places):
             result = work(module)
-    except (nft.NftError, undo.UndoError, OSError) as error:
+    except (nft.NftError, undo.UndoError, HostError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -16,6 +16,8 @@ description:
   - The staged whole is judged by the daemons themselves before anything lands. When one refuses, nothing is changed.
   - Each file is replaced in one step, without following symbolic links. When a step fails, everything is put back.
   - Files that were landed by an earlier run and have left the tree are removed, unless somebody has altered them since.
+    Where the distribution or a person had a file before ours, that one is put back.
+  - What is replaced is kept on the host, for M(quorum.hardening.rollback). Of a secret nothing is kept.
   - Secret files appear in a diff as a fingerprint only.
 extends_documentation_fragment:
   - quorum.hardening.attributes
@@ -95,6 +97,11 @@ removed:
   returned: success
   type: list
   elements: str
+restored:
+  description: Files that had left the tree, and in whose place what stood there before us was put back.
+  returned: success
+  type: list
+  elements: str
 kept:
   description: Files that have left the tree and were left alone, because they are no longer as they were landed.
   returned: success
@@ -125,34 +132,19 @@ notes:
   elements: str
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils import own, undo
+from ansible_collections.quorum.hardening.plugins.module_utils import own
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground, Names
+from ansible_collections.quorum.hardening.plugins.module_utils.holding import alone
+from ansible_collections.quorum.hardening.plugins.module_utils.keeping import keeper
 from ansible_collections.quorum.hardening.plugins.module_utils.memory import Memory
 from ansible_collections.quorum.hardening.plugins.module_utils.overlaying import Order, Overlay
+from ansible_collections.quorum.hardening.plugins.module_utils.rope import HostRope
 from ansible_collections.quorum.hardening.plugins.module_utils.tree import secret_lines, unpack
-
-
-class HostRope:
-    """The undo of this host, with errors as the landing expects them."""
-
-    def arm(self, name: str, paths: list[str], commands: list[list[str]], seconds: int) -> Mapping[str, Any]:
-        try:
-            return undo.arm(name, paths, commands, seconds)
-        except undo.UndoError as problem:
-            raise HostError(str(problem)) from problem
-
-    def settle(self, name: str) -> None:
-        undo.settle(name)
-
-    def disarm(self, name: str) -> None:
-        undo.disarm(name)
 
 
 def main() -> None:
@@ -181,11 +173,11 @@ def main() -> None:
         undo_seconds=module.params["undo_seconds"],
     )
     try:
-        with Ground() as ground:
+        with alone(not module.check_mode), Ground() as ground:
             wanted = [entry.path.rstrip("/") for entry in entries]
             places = [*wanted, *Memory.load(ground, order.role).files, *own.ACCOUNTS, own.UNITS, *own.OWN]
             with own.changes(() if module.check_mode else places):
-                result = asdict(Overlay(ground, run, Names(), HostRope()).apply(order))
+                result = asdict(Overlay(ground, run, Names(), HostRope(), keeper(ground)).apply(order))
     except (HostError, OSError) as problem:
         module.fail_json(msg=f"overlay of {order.role}: {problem}")
     module.exit_json(**result)

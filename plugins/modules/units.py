@@ -106,6 +106,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.hardening.plugins.module_utils import own
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, run
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground
+from ansible_collections.quorum.hardening.plugins.module_utils.holding import alone
+from ansible_collections.quorum.hardening.plugins.module_utils.keeping import keeper
 from ansible_collections.quorum.hardening.plugins.module_utils.memory import settle_wants
 from ansible_collections.quorum.hardening.plugins.module_utils.systemd import LISTS, Units, Wish, full_name
 
@@ -122,10 +124,12 @@ def main() -> None:
     )
     wish = Wish(**{name: [full_name(unit) for unit in module.params[name]] for name in LISTS})
     try:
-        with own.changes(() if module.check_mode else [own.UNITS]):
-            result = Units(run, module.params["timeout"], module.params["settle"]).apply(wish, module.check_mode)
-        if not module.check_mode:
-            with Ground() as ground:
+        with alone(not module.check_mode), Ground() as ground:
+            keep = None if module.check_mode else keeper(ground).units
+            units = Units(run, module.params["timeout"], module.params["settle"], keep=keep)
+            with own.changes(() if module.check_mode else [own.UNITS]):
+                result = units.apply(wish, module.check_mode)
+            if not module.check_mode:
                 settle_wants(ground, result.restarted, result.reloaded)
     except (HostError, OSError) as problem:
         module.fail_json(msg=str(problem))

@@ -167,7 +167,7 @@ def test_a_changed_directory_is_put_back(ground: Ground, tmp_path: Path) -> None
 def test_pruned_files_come_back_too(ground: Ground, tmp_path: Path) -> None:
     land(ground, Entry("/etc/a", b"a", mode=0o600))
     landing = Landing(ground, NAMES)
-    landing.prune(["/etc/a", "/etc/never"])
+    landing.prune(["/etc/a", "/etc/never"], {})
     assert not (tmp_path / "etc/a").exists()
     assert landing.back() == []
     assert (tmp_path / "etc/a").stat().st_mode & 0o7777 == 0o600

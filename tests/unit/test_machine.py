@@ -111,7 +111,7 @@ def test_a_machine_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     put(tmp_path, "etc/os-release", "ID=debian\nVERSION_ID=13\nVERSION_CODENAME=trixie\n")
     put(tmp_path, "proc/sys/kernel/core_pattern", "core")
     put(tmp_path, "proc/sys/net/ipv4/ip_forward", "0")
-    put(tmp_path, "proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n")
+    put(tmp_path, "proc/1/status", "Name:\tx\nCapEff:\t000001ffffffffff\n")
     put(tmp_path, "sys/fs/cgroup/cgroup.controllers", "cpu memory")
     put(tmp_path, "sys/module/apparmor/parameters/enabled", "Y\n")
     put(tmp_path, "sys/kernel/security/apparmor/.load")
@@ -126,7 +126,7 @@ def test_a_machine_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_locked_modules_cannot_be_loaded(tmp_path: Path) -> None:
-    put(tmp_path, "proc/self/status", "CapEff:\t000001ffffffffff\n")
+    put(tmp_path, "proc/1/status", "CapEff:\t000001ffffffffff\n")
     put(tmp_path, "proc/sys/kernel/modules_disabled", "1\n")
     (tmp_path / "lib/modules" / os.uname().release).mkdir(parents=True)
     assert not Machine(str(tmp_path)).capabilities()["modules"]

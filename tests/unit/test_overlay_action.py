@@ -54,6 +54,12 @@ def test_templates_are_rendered_and_other_files_are_not(role: Role) -> None:
     assert found[2].content == b""
 
 
+def test_a_file_that_is_no_text_comes_as_base64(role: Role) -> None:
+    role.file("usr/program.j2", "{{ 'AAH/' }}\n")
+    (made,) = role.entries("- {path: usr/program, encoding: base64}")
+    assert made.content == b"\0\1\xff"
+
+
 def test_a_template_may_include_another_of_its_tree_and_knows_where_it_goes(role: Role) -> None:
     role.file("etc/a.j2", "{% include 'etc/part' %}{{ template_destpath }}")
     role.file("etc/part", "part of {{ word }}; ")

@@ -130,6 +130,7 @@ def test_files_and_rows_pair() -> None:
         ([{"path": "etc/a", "wants": {"stop": "x"}}], "wants maps reload or restart"),
         ([{"path": "etc/a", "wants": ["x"]}], "wants maps reload or restart"),
         ([{"path": "etc/a", "secret": "yes"}], "secret is true or false"),
+        ([{"path": "etc/a", "encoding": "hex"}], "the only encoding is base64, not 'hex'"),
     ],
 )
 def test_a_wrong_manifest_is_refused(given_rows: Any, said: str) -> None:
