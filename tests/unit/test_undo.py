@@ -353,3 +353,11 @@ def test_the_clock_is_that_of_the_process_table():
     from ansible_collections.quorum.hardening.plugins.module_utils.session import Proc
 
     assert 0 <= undo_restore.clock() - Proc().process(os.getpid()).started < 3600
+
+
+def test_what_a_dead_writer_left_half_written_goes(tmp_path: Path) -> None:
+    dead, alive = tmp_path / ".a.4194305.new", tmp_path / f".a.{os.getppid()}.new"
+    for path in (dead, alive):
+        path.write_text("half")
+    undo_restore.write_durable(str(tmp_path / "a"), b"whole", 0o600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, "a"])
