@@ -81,10 +81,13 @@ def ctl(*command: str, timeout: int = 120, text_in: str = "", **environment: str
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def ssh(host: str, command: str, *options: str, timeout: int = 90, config: Path = SSH_CONFIG) -> Done:
+def ssh(
+    host: str, command: str, *options: str, timeout: int = 90, config: Path = SSH_CONFIG, text_in: str = ""
+) -> Done:
     """A fresh SSH session from the controller as the inventory has it: through the jump host, no shared connection."""
     fresh = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=25", "-o", "BatchMode=yes"]
-    return ctl(SSH, "-F", str(config), *fresh, *options, host, *([command] if command else []), timeout=timeout)
+    words = [host, command] if command else [host]
+    return ctl(SSH, "-F", str(config), *fresh, *options, *words, timeout=timeout, text_in=text_in)
 
 
 def sudo(host: str, command: str, *options: str, timeout: int = 90) -> Done:

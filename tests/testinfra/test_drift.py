@@ -25,13 +25,13 @@ def audited(host: str) -> dict[str, Any]:
 
 def said(host: str, cursor: str) -> list[tuple[str, str]]:
     """Priority and text of what the audit has said in the journal since a cursor."""
-    done = sh(host, f"journalctl -t quorum-audit -o json --no-pager --after-cursor='{cursor}'")
+    done = sh(host, f"journalctl --sync; journalctl -t quorum-audit -o json --no-pager --after-cursor='{cursor}'")
     return [(row["PRIORITY"], row["MESSAGE"]) for row in map(json.loads, done.out.splitlines())]
 
 
 def cursor(host: str) -> str:
     """The end of the journal."""
-    out = sh(host, "journalctl --no-pager -n 1 --show-cursor -o cat").out
+    out = sh(host, "journalctl --sync; journalctl --no-pager -n 1 --show-cursor -o cat").out
     return out.rsplit("-- cursor: ", 1)[1].strip()
 
 

@@ -71,7 +71,7 @@ def test_a_stranger_s_work_is_named_path_by_path(clean: str) -> None:
         assert "path=/usr/local/sbin/helper" in priorities, "an alert rule that asks for warnings would not see it"
         assert "by=stranger what=added path=/usr/local/sbin/helper" in check(clean), "said once and then forgotten"
     finally:
-        sh(clean, "rm -f /usr/local/sbin/helper /root/.ssh/rc; rmdir /root/.ssh; cat /run/kept > /etc/passwd")
+        sh(clean, "rm -f /usr/local/sbin/helper /root/.ssh/rc; cat /run/kept > /etc/passwd")
     assert "stranger=0" in check(clean)
 
 

@@ -63,9 +63,10 @@ class Outcome:
 def attempt(host: str) -> subprocess.Popen[bytes]:
     """A fresh SSH session through the jump host and on to root, under way; exit status 0 when it came in."""
     options = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=10", "-o", "BatchMode=yes"]
-    command = [str(driver.CONTROLLER), "ssh", "-F", str(driver.SSH_CONFIG), *options, host, "sudo -n true"]
+    command = [str(driver.CONTROLLER), "ssh", "-F", str(driver.SSH_CONFIG), *options, host, "sudo -k -S -p '' true"]
     nothing = subprocess.DEVNULL
-    return subprocess.Popen(command, cwd=driver.ROOT, stdin=nothing, stdout=nothing, stderr=nothing)
+    with driver.PASSWORD.open("rb") as typed:
+        return subprocess.Popen(command, cwd=driver.ROOT, stdin=typed, stdout=nothing, stderr=nothing)
 
 
 def comes_in(host: str, seconds: float = 0) -> bool:
