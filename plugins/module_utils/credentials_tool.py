@@ -99,13 +99,15 @@ class Talk:
 
     def say(self, *lines: str) -> None:
         """Show lines at once."""
-        print(*lines, sep="\n", flush=True)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
 
     def ask(self, question: str, hidden: bool = False) -> str:
         """One answer. Raises Refusal at the end of the input."""
         if hidden and sys.stdin.isatty():
             return getpass.getpass(f"{question}: ")
-        print(f"{question}: ", end="\n" if hidden else "", flush=True)
+        sys.stdout.write(f"{question}: " + ("\n" if hidden else ""))
+        sys.stdout.flush()
         line = sys.stdin.readline()
         if not line:
             raise Refusal("no answer came; nothing was changed")
@@ -211,7 +213,7 @@ def act(words: Sequence[str], user: str, store: Store, talk: Talk) -> str:
 def main(words: Sequence[str], environment: Mapping[str, str], store: Store, talk: Talk) -> int:
     """Entry point; gives the exit status."""
     if os.geteuid() != 0:
-        print(__doc__, file=sys.stderr)
+        sys.stderr.write(f"{__doc__}\n")
         return 2
     user = environment.get("SUDO_USER", "")
     syslog.openlog("quorum-credentials", 0, syslog.LOG_AUTHPRIV)
@@ -219,7 +221,7 @@ def main(words: Sequence[str], environment: Mapping[str, str], store: Store, tal
         done = act(list(words), user, store, talk)
     except (Refusal, OSError, subprocess.CalledProcessError) as problem:
         syslog.syslog(syslog.LOG_WARNING, f"{user or 'root'}: {' '.join(words[:1])} refused")
-        print(f"quorum-credentials: {problem}", file=sys.stderr)
+        sys.stderr.write(f"quorum-credentials: {problem}\n")
         return 1
     if done:
         syslog.syslog(syslog.LOG_NOTICE, done)

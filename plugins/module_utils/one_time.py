@@ -101,5 +101,5 @@ def check(factor: Factor, entered: str, now: float) -> tuple[bool, Factor]:
 def fresh(codes: int = RECOVERY_CODES, *more: str) -> Factor:
     """A new random factor. The PAM module takes recovery codes of eight digits that do not begin with a nought."""
     secret = base64.b32encode(secrets.token_bytes(20)).decode()
-    numbers = tuple(str(10_000_000 + secrets.randbelow(90_000_000)) for _ in range(codes))
+    numbers = tuple(str(10_000_000 + secrets.randbelow(90_000_000)) for _number in range(codes))
     return Factor(secret, OPTIONS + more, numbers)

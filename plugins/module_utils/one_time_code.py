@@ -111,8 +111,8 @@ def answer(
 def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
     """Entry point for ssh; gives the exit status."""
     try:
-        print(answer(folder_of(environment), login_of(" ".join(words))))
+        sys.stdout.write(answer(folder_of(environment), login_of(" ".join(words))) + "\n")
     except (Unanswered, OSError) as problem:
-        print(f"one-time code: {problem}", file=sys.stderr)
+        sys.stderr.write(f"one-time code: {problem}\n")
         return 1
     return 0

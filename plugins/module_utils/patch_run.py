@@ -41,6 +41,12 @@ Runner = Callable[[Sequence[str]], "tuple[int, str]"]
 """Runs an argument list; gives its exit status and what it wrote (standard output and error together)."""
 
 
+def say(text: str) -> None:
+    """Show a text at once: the journal has it with its own time."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def run_command(argv: Sequence[str]) -> tuple[int, str]:
     """Run ``argv`` without a question to anybody; a request to stop is passed on, and its end is waited for."""
     environment = {
@@ -274,7 +280,7 @@ def patch(run: Runner = run_command, path: str = STATE, status: str = DPKG_STATU
             code, problem = 1, f"process {pid} holds {lock} and does not let go"
             break
         code, said = run(step)
-        print(said, end="", flush=True)
+        say(said)
         if code != 0:
             problem = f"{step[0]}: {last_words(said) or f'exit status {code}'}"
             break
@@ -287,11 +293,12 @@ def patch(run: Runner = run_command, path: str = STATE, status: str = DPKG_STATU
     write_state(state, path)
     for line in (*state["upgraded"], problem):
         if line:
-            print(line, flush=True)
+            say(f"{line}\n")
     for row in state["pending"]:
-        print(f"pending: {row['package']} {row['installed']} -> {row['offered']} {row['blocked']}".rstrip(), flush=True)
+        words = f"pending: {row['package']} {row['installed']} -> {row['offered']} {row['blocked']}"
+        say(f"{words.rstrip()}\n")
     return 1 if code else 0
 
 
 if __name__ == "__main__":
-    sys.exit(patch())
+    raise SystemExit(patch())

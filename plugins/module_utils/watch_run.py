@@ -42,7 +42,7 @@ def log(priority: int, text: str) -> None:
     """One line of the system log, and of the terminal where somebody reads."""
     syslog.syslog(priority, text)
     if sys.stdout.isatty():
-        print(text)
+        sys.stdout.write(f"{text}\n")
 
 
 @dataclass(frozen=True)
@@ -275,12 +275,12 @@ def main(arguments: Sequence[str], place: Place, watch: Watch) -> int:
     """Run one command; exit code 0: nothing strange, 1: a stranger's changes, 2: the watch could not do its work."""
     command, paths = (arguments[0] if arguments else ""), list(arguments[1:])
     if command == "status":
-        print(read(place.at("last.json")).strip() or "no check has been completed yet")
+        sys.stdout.write((read(place.at("last.json")).strip() or "no check has been completed yet") + "\n")
         return CLEAN
     if command in ("dpkg-begin", "dpkg-end"):
         return watch.dpkg(command == "dpkg-begin")
     if command not in ("check", "accept"):
-        print(__doc__)
+        sys.stdout.write(f"{__doc__}\n")
         return BROKEN
     with open(os.open(place.at("busy"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
@@ -296,4 +296,4 @@ def main(arguments: Sequence[str], place: Place, watch: Watch) -> int:
 
 if __name__ == "__main__":
     syslog.openlog("quorum-aide", 0, syslog.LOG_AUTHPRIV)
-    sys.exit(main(sys.argv[1:], Place(), Watch(Place())))
+    raise SystemExit(main(sys.argv[1:], Place(), Watch(Place())))

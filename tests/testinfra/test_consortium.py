@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,38 +70,47 @@ class Break:
 
 @dataclass
 class Round:
-    """Breaks that are done at the same time, each on a host of its own."""
+    """Breaks that are done at the same time. Those on one host have no control in common: each answers for its own."""
 
-    breaks: dict[str, Break] = field(default_factory=dict)
+    breaks: list[Break] = field(default_factory=list)
     newly: dict[str, set[str]] = field(default_factory=dict)
     rc: int = 0
     healed: set[tuple[str, str]] = field(default_factory=set)
     heal_log: str = ""
 
+    def on(self, host: str) -> set[str]:
+        """All controls that break on a host in this round."""
+        return {control for one in self.breaks if one.host == host for control in one.breaks}
+
+
+#: One break on a host at a time: slower, and also sees a break that hides behind another's controls.
+ALONE = bool(os.environ.get("SABOTAGE_ALONE"))
+
 
 def plan() -> list[Round]:
-    """All sabotages of the catalogue in as few rounds as possible, one host never broken twice in a round."""
+    """All sabotages of the catalogue in few rounds."""
     rounds: list[Round] = []
     for control in DONE:
         for entry in CATALOG[control]["sabotage"]:
             if entry["hosts"] == "vm":
                 continue  # a container cannot carry it: tests/vm
-            duties = entry["hosts"] if isinstance(entry["hosts"], list) else [entry["hosts"]]
-            hosts = [host for host in MANAGED if DUTY[host] in duties or "all" in duties]
-            assert hosts, f"{entry['id']}: no host has the duty {duties}"
+            hosts = [host for host in MANAGED if DUTY[host] == entry["hosts"]]
+            assert hosts, f"{entry['id']}: no host has the duty {entry['hosts']}"
+            mine = frozenset(entry["breaks"])
             for number in range(len(rounds) + 1):
                 if number == len(rounds):
                     rounds.append(Round())
-                free = [host for host in reversed(hosts) if host not in rounds[number].breaks]
+                taken = {host: rounds[number].on(host) for host in hosts}
+                free = [host for host in reversed(hosts) if not taken[host] & mine and not (ALONE and taken[host])]
                 if free:
-                    one = Break(entry["id"], free[0], entry["script"], frozenset(entry["breaks"]))
-                    rounds[number].breaks[free[0]] = one
+                    host = min(free, key=lambda name: len(rounds[number].on(name)))
+                    rounds[number].breaks.append(Break(entry["id"], host, entry["script"], mine))
                     break
     return rounds
 
 
 ROUNDS = plan()
-BREAKS = [(number, one) for number, this in enumerate(ROUNDS) for one in this.breaks.values()]
+BREAKS = [(number, one) for number, this in enumerate(ROUNDS) for one in this.breaks]
 
 
 def marks(one: Break) -> list[Any]:
@@ -113,14 +123,14 @@ def sabotage(hardened: dict[tuple[str, str], str]) -> list[Round]:
     """Break, audit, heal, audit: round after round."""
     whole = {key for key, status in hardened.items() if status in ("fail", "error")}
     for this in ROUNDS:
-        for one in this.breaks.values():
+        for one in this.breaks:
             done = sh(one.host, one.script, timeout=120)
             assert done.ok, f"{one.name} on {one.host}: {done.out}{done.err}"
         seen = play("audit")
         this.rc = seen.rc
         now = broken(report()) - whole
-        this.newly = {host: {c for h, c in now if h == host} for host in this.breaks}
-        stray = {key for key in now if key[0] not in this.breaks}
+        this.newly = {one.host: {c for h, c in now if h == one.host} for one in this.breaks}
+        stray = {key for key in now if key[0] not in this.newly}
         assert not stray, f"broken where nobody broke anything: {stray}"
         healing = play("site")
         this.heal_log = healing.out
@@ -131,7 +141,8 @@ def sabotage(hardened: dict[tuple[str, str], str]) -> list[Round]:
 @pytest.mark.parametrize(("number", "one"), [pytest.param(n, o, id=o.name, marks=marks(o)) for n, o in BREAKS])
 def test_sabotage_is_seen_exactly_and_healed(number: int, one: Break, sabotage: list[Round]) -> None:
     this = sabotage[number]
-    assert this.newly[one.host] == set(one.breaks), f"{one.name} on {one.host}"
+    assert one.breaks <= this.newly[one.host], f"{one.name} on {one.host}: the audit does not see all of it"
+    assert this.newly[one.host] == this.on(one.host), f"on {one.host}, where {one.name} was one of the breaks"
     left = {key for key in this.healed if key[0] == one.host}
     assert not left, f"not healed: {left}\n{this.heal_log[-3000:]}"
 

@@ -96,7 +96,7 @@ def test_a_wrong_or_old_code_does_not_open_it(moment: tuple[str, int], tmp_path:
 @pytest.mark.evidence("PTM-10", "proven")
 def test_guessing_ends_even_a_right_guess(moment: tuple[str, int], tmp_path: Path) -> None:
     secret, step = moment
-    for _ in range(3):
+    for _try in range(3):
         assert not come_in("000000", tmp_path).ok
     assert not come_in(totp(secret, step), tmp_path).ok, "after three wrong codes in a row the fourth was heard"
 

@@ -182,7 +182,7 @@ def test_what_is_refused() -> None:
     wish = Wish(["root", "www-data", "Bad Name", "ops"])
     book = parse(PASSWD, GROUP.replace("ops,alice", "ops,alice,www-data"), SHADOW)
     found = problems(wish, book, "alice")
-    assert [text.split(" ")[0] for text in found] == ["root", "www-data", "'Bad", "alice"]
+    assert [text.split(" ", maxsplit=1)[0] for text in found] == ["root", "www-data", "'Bad", "alice"]
     assert "the account this run uses" in found[-1]
     left = problems(Wish(["ops", "alice"]), book, "ops")
     assert left == ["www-data left the list and is a system account (uid 33): take it out of the group by hand"]

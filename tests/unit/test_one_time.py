@@ -75,7 +75,7 @@ def test_a_recovery_code_opens_once() -> None:
 
 def test_tries_are_counted_where_the_pam_module_counts() -> None:
     factor = Factor(SECRET)
-    for _ in range(3):
+    for _try in range(3):
         right, factor = check(factor, "000000", NOW)
         assert not right
     assert factor.values("RATE_LIMIT") == [3, 30, int(NOW), int(NOW), int(NOW)]
@@ -129,7 +129,7 @@ class Clock:
 def test_answers_go_up_and_never_repeat(folder: Path, text: str) -> None:
     private(folder / "ops@vault", text)
     clock = Clock(3000.0)
-    given = [one_time_code.answer(str(folder), "ops@vault", clock, clock.wait) for _ in range(4)]
+    given = [one_time_code.answer(str(folder), "ops@vault", clock, clock.wait) for _try in range(4)]
     assert given == [code(SECRET, step) for step in (99, 100, 101, 102)]
     assert clock.now == 102 * 30 + 1
     assert (folder / ".ops@vault.used").stat().st_mode & 0o777 == 0o600
@@ -143,7 +143,7 @@ def test_answers_side_by_side_are_different(folder: Path) -> None:
     def ask() -> None:
         given.append(one_time_code.answer(str(folder), "ops@vault", clock, clock.wait))
 
-    threads = [threading.Thread(target=ask) for _ in range(5)]
+    threads = [threading.Thread(target=ask) for _try in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -308,7 +308,9 @@ def test_aide_is_asked_for_a_database(host, tmp_path, monkeypatch):
     )
     fake.chmod(0o755)
     real = watch_run.subprocess.run
-    monkeypatch.setattr(watch_run.subprocess, "run", lambda argv, **more: real([str(fake), *argv[1:]], **more))
+    monkeypatch.setattr(
+        watch_run.subprocess, "run", lambda argv, **more: real([str(fake), *argv[1:]], **{"check": False, **more})
+    )
     assert watch_run.aide(host.place) == "whole\n"
     assert not os.path.exists(host.place.at("aide.db.found"))
     monkeypatch.setattr(watch_run, "CONFIG", "/bad")
