@@ -115,7 +115,8 @@ def test_nobody_but_root_sees_or_changes_what_the_watch_knows(host: str) -> None
         "/var/lib/quorum.hardening/aide/aide.db",
         "/var/backups/quorum.hardening",
     ):
-        assert not sh(host, f"head -c 1 {path} || ls {path}", user="nobody").ok, path
+        read = f"if [ -d {path} ]; then ls {path}; else head -c 1 {path}; fi"
+        assert not sh(host, read, user="nobody").ok, path
         assert not sh(host, f"touch {path}", user="nobody").ok, path
 
 
