@@ -32,7 +32,8 @@ KEY = HERE / "id_ed25519"
 KNOWN_HOSTS = HERE / "known_hosts"
 SSH_CONFIG = HERE / "ssh_config"
 CONSOLE = HERE / "console.log"
-INVENTORY = HERE / "inventory"
+#: Outlives the machine: Ansible refuses to start without it, also to boot the machine.
+INVENTORY = LAB / "vm-inventory"
 PORT = HERE / "port"
 #: A port of 127.0.0.1 that leads to one of the machine's that no inventory names, and the machine's end of it.
 UNNAMED, UNNAMED_PORT = HERE / "port-unnamed", 8099

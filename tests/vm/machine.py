@@ -20,7 +20,7 @@ from tests.driver import ROOT, RUNS, Done
 
 HERE = ROOT / "build/lab/vm"
 SSH_CONFIG = HERE / "ssh_config"
-INVENTORY = HERE / "inventory/hosts.yml"
+INVENTORY = ROOT / "build/lab/vm-inventory/hosts.yml"
 REPORT = ROOT / "build/report-vm"
 ENVIRONMENT = {
     "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
