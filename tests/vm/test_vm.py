@@ -29,6 +29,9 @@ SABOTAGES = [way for name in DONE for way in CATALOG[name]["sabotage"] if way["h
 PARAMETERS = (
     ("PTM-13", "kernel.core_pattern", "|/bin/false"),
     ("PTM-13", "fs.suid_dumpable", "0"),
+    ("HOST-07", "net.core.netdev_max_backlog", "4096"),
+    ("HOST-07", "net.core.somaxconn", "4096"),
+    ("HOST-07", "net.ipv4.tcp_syncookies", "1"),
 )
 #: Control, unit that is done before the second one begins at boot.
 ORDER = (("HOST-04", "quorum-firewall.service", "systemd-networkd.service"),)
@@ -101,6 +104,16 @@ def test_nobody_dumps_core(who: str) -> None:
     found = root(CORES)
     assert found.ok, found.err
     assert found.out.split() == [decoy]
+
+
+@pytest.mark.evidence("HOST-07", "proven", hosts=["vm"])
+def test_a_session_cannot_take_the_memory_of_the_services() -> None:
+    """The machine has 1 GiB, of which sessions get half; nothing is swapped out."""
+    assert root("swapon --show").out == ""
+    assert ssh("python3 -c 'bytearray(128 << 20)'").ok
+    assert not ssh("python3 -c 'bytearray(640 << 20)'").ok
+    assert "oom-kill" in root("journalctl -b -k -o cat | grep -i 'oom-kill.*CONSTRAINT_MEMCG'").out
+    assert ssh("true").ok
 
 
 def test_memory_has_a_ceiling() -> None:
