@@ -307,10 +307,8 @@ def test_aide_is_asked_for_a_database(host, tmp_path, monkeypatch):
         "#!/bin/sh\nout=${4#database_out=file:}\ncase $2 in *bad) echo no >&2; exit 17;; esac\necho whole >$out\n"
     )
     fake.chmod(0o755)
-    real = watch_run.subprocess.run
-    monkeypatch.setattr(
-        watch_run.subprocess, "run", lambda argv, **more: real([str(fake), *argv[1:]], **{"check": False, **more})
-    )
+    popen = watch_run.subprocess.Popen
+    monkeypatch.setattr(watch_run.subprocess, "Popen", lambda argv, **more: popen([str(fake), *argv[1:]], **more))
     assert watch_run.aide(host.place) == "whole\n"
     assert not os.path.exists(host.place.at("aide.db.found"))
     monkeypatch.setattr(watch_run, "CONFIG", "/bad")
