@@ -6,7 +6,8 @@ from __future__ import annotations
 from tests.driver import Done, sh
 
 PLACE = "/var/tmp/quorum-shop"
-KEPT = "/var/tmp/quorum-shop-kept"
+#: On the file system of the lists: they are kept as hard links.
+KEPT = "/var/lib/quorum-shop-kept"
 LIST = "/etc/apt/sources.list.d/quorum-shop.list"
 
 #: $1 name, $2 version, $3 preinst, $4 postinst: builds a package into the pool.
