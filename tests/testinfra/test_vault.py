@@ -166,10 +166,9 @@ def test_without_a_token_the_doors_of_an_emergency_are_shut(path: str) -> None:
 
 def test_no_root_token_and_no_key_of_the_anchor_is_left() -> None:
     assert sh("vault", "find /run/quorum.hardening/vault -type f").out == ""
-    pems = sh(
-        "vault",
-        "grep -rlE '^-----BEGIN ([A-Z]+ )?PRIVATE KEY' /etc /var/lib/quorum.hardening /run /root /home 2>/dev/null | sort",
-    ).out.split()
+    places = "/etc /var/lib/quorum.hardening /run /root /home"
+    found = sh("vault", f"grep -rlE '^-----BEGIN ([A-Z]+ )?PRIVATE KEY' {places} 2>/dev/null | sort")
+    pems = found.out.split()
     ours = [path for path in pems if "/ssh/" not in path and not path.startswith("/run/systemd")]
     assert ours == ["/etc/openbao/tls/listener.key", f"{SITE}.key"]
 
