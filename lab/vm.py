@@ -191,6 +191,7 @@ def down() -> None:
     """End what runs, and remove what belonged to it."""
     end("qemu")
     end("swtpm")
+    # What has just ended may take its own sockets away meanwhile.
     shutil.rmtree(HERE, ignore_errors=True)
 
 

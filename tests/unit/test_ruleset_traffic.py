@@ -18,6 +18,7 @@ from consortium_sample import consortium
 
 from ansible_collections.quorum.hardening.plugins.module_utils import nft
 from ansible_collections.quorum.hardening.plugins.module_utils.ruleset import ruleset
+from tests.traffic import RAW
 
 FLOODER, CALLER, PEER, JUMP = "198.18.1.40", "198.18.1.41", "198.18.1.22", "198.18.0.2"
 NODE, NODE_MANAGEMENT = "198.18.1.21", "198.18.0.21"
@@ -53,23 +54,6 @@ while time.monotonic() < end and up < count:
         waiting.unregister(key.fileobj)
         up += key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 print(up)
-"""
-#: Sends one bare TCP packet: source, target, port, flags.
-RAW = """
-import socket, struct, sys
-source, target, port, flags = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:5])
-ends = socket.inet_aton(source) + socket.inet_aton(target)
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-def packet(check):
-    return struct.pack("!HHLLBBHHH", 40000 + flags, port, 1, 0, 5 << 4, flags, 1024, check, 0)
-tcp = packet(checksum(ends + struct.pack("!BBH", 0, 6, 20) + packet(0)))
-head = struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 64, 6, 0) + ends
-out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-out.sendto(head + tcp, (target, 0))
 """
 
 
