@@ -40,9 +40,11 @@ scenario: engine ## one Molecule scenario: make scenario S=consortium
 vm: $(READY) ## one virtual machine: what a container cannot show (VM_RELEASE=bookworm)
 	@$(STEP) "scenario vm" lab/scenario.sh vm
 
-soak: engine vm ## the undo at full length and runs killed anywhere, on the lab that `make demo` hardened, and the virtual machine
+soak: engine ## what is long, on the lab that `make demo` hardened: the undo at full length, killed runs, rotation; and make vm
 	@$(STEP) "soak: undo" $(BIN)/python -m tests.undo.drill
 	@$(STEP) "soak: interrupted runs" $(BIN)/python -m tests.soak.interrupt
+	@$(STEP) "soak: administrators rotated" $(BIN)/python -m pytest -q tests/access
+	@$(MAKE) vm
 
 bench: engine ## second run and audit as multiples of one no-op module call
 	@$(STEP) "bench" $(BIN)/python bench/bench.py

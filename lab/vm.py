@@ -37,6 +37,8 @@ INVENTORY = LAB / "vm-inventory"
 PORT = HERE / "port"
 #: A port of 127.0.0.1 that leads to one of the machine's that no inventory names, and the machine's end of it.
 UNNAMED, UNNAMED_PORT = HERE / "port-unnamed", 8099
+#: Where the machine's inventory sends its logs, and the file of this machine that takes them.
+COLLECTOR, COLLECTED = "10.0.2.4:6514", HERE / "collected"
 #: lab/vm/tree has it too.
 MAC = "52:54:00:71:68:01"
 #: Program -> package; those of the image come on top.
@@ -119,9 +121,10 @@ def start_machine(image: vm_image.Image, port: int, unnamed: int) -> None:
         "-device",
         "virtio-blk-pci,drive=disk",
     ]
-    # restrict: the machine has no way out, and nothing comes in but by these two ports.
+    # restrict: the machine has no way out but to the file of its logs, and nothing comes in but by these two ports.
     forwards = f"hostfwd=tcp:127.0.0.1:{port}-:22,hostfwd=tcp:127.0.0.1:{unnamed}-:{UNNAMED_PORT}"
-    devices += ["-netdev", f"user,id=net,restrict=on,{forwards}"]
+    devices += ["-chardev", f"file,id=logs,path={COLLECTED}"]
+    devices += ["-netdev", f"user,id=net,restrict=on,{forwards},guestfwd=tcp:{COLLECTOR}-chardev:logs"]
     devices += ["-device", f"virtio-net-pci,netdev=net,mac={MAC}", "-device", "virtio-rng-pci"]
     devices += ["-chardev", f"socket,id=tpm,path={HERE}/tpm.sock", "-tpmdev", "emulator,id=tpm,chardev=tpm"]
     devices += ["-device", "tpm-crb,tpmdev=tpm", "-device", "virtio-serial-pci"]

@@ -32,9 +32,21 @@ PARAMETERS = (
     ("HOST-07", "net.core.netdev_max_backlog", "4096"),
     ("HOST-07", "net.core.somaxconn", "4096"),
     ("HOST-07", "net.ipv4.tcp_syncookies", "1"),
+    ("HOST-01", "kernel.kptr_restrict", "2"),
+    ("HOST-01", "kernel.dmesg_restrict", "1"),
+    ("HOST-01", "kernel.yama.ptrace_scope", "2"),
+    ("HOST-01", "kernel.unprivileged_bpf_disabled", "1"),
+    ("HOST-01", "kernel.kexec_load_disabled", "1"),
+    ("HOST-01", "kernel.sysrq", "0"),
+    ("HOST-01", "fs.protected_regular", "2"),
+    ("HOST-01", "net.ipv4.conf.all.accept_redirects", "0"),
+    ("HOST-01", "net.ipv6.conf.default.accept_ra", "0"),
 )
 #: Control, unit that is done before the second one begins at boot.
-ORDER = (("HOST-04", "quorum-firewall.service", "systemd-networkd.service"),)
+ORDER = (
+    ("HOST-04", "quorum-firewall.service", "systemd-networkd.service"),
+    ("HOST-01", "systemd-sysctl.service", "ssh.service"),
+)
 #: Who tries to dump core, and how; root and the manager may raise the limit that others have.
 DUMPERS = {
     "administrator": (ssh, "cd /tmp; ulimit -c unlimited 2>/dev/null; sh -c 'kill -SEGV $$'; true"),
