@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from tests.driver import PATIENCE, reaches, sh
@@ -24,7 +25,7 @@ for place in sys.argv[1:]:
     one = socket.socket(); one.setblocking(False); kept.append(one)
     if one.connect_ex((address, int(port))) in (0, 115):
         waiting.register(one, selectors.EVENT_WRITE, place)
-end = time.monotonic() + 4
+end = time.monotonic() + 3
 while waiting.get_map() and time.monotonic() < end:
     for key, _events in waiting.select(0.5):
         waiting.unregister(key.fileobj)
@@ -55,6 +56,13 @@ def reached(source: str, *places: tuple[str, int]) -> set[str]:
     done = sh(source, f"python3 -c {shlex.quote(TRY)} {words}")
     assert done.ok, done.err
     return set(done.out.split())
+
+
+def who_reaches(sources: Iterable[str], *places: tuple[str, int]) -> dict[str, set[str]]:
+    """Those of some containers that reach any of some addresses and ports, and which; all tried at once."""
+    with ThreadPoolExecutor(16) as pool:
+        found = pool.map(lambda source: (source, reached(source, *places)), sources)
+    return {source: those for source, those in found if those}
 
 
 #: Opens connections at once, says how many came up, and holds them for a while: target, port, count, seconds.

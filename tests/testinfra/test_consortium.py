@@ -103,7 +103,8 @@ def plan() -> list[Round]:
                 taken = {host: rounds[number].on(host) for host in hosts}
                 free = [host for host in reversed(hosts) if not taken[host] & mine and not (ALONE and taken[host])]
                 if free:
-                    host = min(free, key=lambda name: len(rounds[number].on(name)))
+                    # On few validators: each that was broken is restarted when it heals, one after the other.
+                    host = max(free, key=lambda name: len(rounds[number].on(name)))
                     rounds[number].breaks.append(Break(entry["id"], host, entry["script"], mine))
                     break
     return rounds

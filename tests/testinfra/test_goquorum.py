@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.driver import INVENTORY, ROOT, VALIDATORS, Done, address, ctl, reaches, sh
+from tests.driver import INVENTORY, ROOT, VALIDATORS, Done, address, ctl, sh
+from tests.traffic import who_reaches
 
 RPC = 8545
 CERTIFICATES = ROOT / "build/lab/certificates/acme"
@@ -86,10 +87,8 @@ def test_no_service_in_clear_text_or_without_a_certificate(host: str, scheme: st
 @pytest.mark.evidence("NODE-01", "proven")
 @each_validator
 def test_no_service_past_the_encrypted_port(host: str) -> None:
-    for port in (18545, 8546, 6060):
-        assert not reaches("app", address(host, "ledger"), port), port
-        # On the host itself, too, the ledger address offers nothing: only the loopback address does.
-        assert not reaches(host, address(host, "ledger"), port), port
+    # On the host itself, too, the ledger address offers nothing: only the loopback address does.
+    assert not who_reaches(("app", host), *((address(host, "ledger"), port) for port in (18545, 8546, 6060)))
 
 
 @pytest.mark.evidence("NODE-01", "proven")

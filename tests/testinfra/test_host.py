@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.driver import MANAGED, PATIENCE, ROOT, SSH_CONFIG, VALIDATORS, address, ctl, reaches, sh, ssh, sudo
+from tests.traffic import reached, who_reaches
 
 OUTSIDE = "203.0.113.10"
 UNNAMED_DNS = "203.0.113.53"
@@ -143,8 +144,7 @@ def test_a_port_that_nobody_named_is_closed_from_everywhere(host: str) -> None:
         assert reaches(host, "127.0.0.1", 8099, PATIENCE), (
             "the listener itself does not answer: the test would prove nothing"
         )
-        for source in ("outside", "infra", "jump" if host != "jump" else "vault"):
-            assert not reaches(source, address(host), 8099), f"{source} reached an unnamed port"
+        assert not who_reaches(("outside", "infra", "jump" if host != "jump" else "vault"), (address(host), 8099))
     finally:
         sh(host, "systemctl stop probe-listener")
 
@@ -152,8 +152,7 @@ def test_a_port_that_nobody_named_is_closed_from_everywhere(host: str) -> None:
 @pytest.mark.evidence("HOST-04", "proven")
 @pytest.mark.parametrize("host", MANAGED)
 def test_nothing_goes_out_that_nobody_named(host: str) -> None:
-    for port in (80, 443, 53):
-        assert not reaches(host, OUTSIDE, port), f"{host} reached the world on {port}"
+    assert not reached(host, *((OUTSIDE, port) for port in (80, 443, 53)))
     query = (
         "import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); "
         f"s.sendto(bytes.fromhex('12340100000100000000000001310000010001'), ('{UNNAMED_DNS}', 53)); s.recv(512)"
@@ -175,29 +174,22 @@ def test_what_is_named_still_works(host: str) -> None:
 def test_json_rpc_is_reached_by_the_named_caller_alone(host: str) -> None:
     target = address(host, "ledger")
     assert reaches("app", target, 8545, PATIENCE), "the legitimate caller does not get through"
-    for source in ("outside", "tessera"):
-        assert not reaches(source, target, 8545)
-    assert not reaches(next(v for v in VALIDATORS if v != host), target, 8545), "a peer validator reached the JSON-RPC"
+    peer = next(one for one in VALIDATORS if one != host)
+    assert not who_reaches(("outside", "tessera", peer), (target, 8545))
 
 
 @pytest.mark.evidence("PTM-06", "proven")
 def test_the_secret_store_is_reached_by_its_consumer_alone() -> None:
     store = address("vault", "secrets")
     assert reaches("tessera", store, 8200, PATIENCE), "the store's consumer does not get through"
-    for source in ("outside", "jump", "database", "validator1", "infra", "holders"):
-        assert not reaches(source, store, 8200), f"{source} reached the secret store"
-        assert not reaches(source, address("vault"), 8200), f"{source} reached the secret store over management"
+    others = ("outside", "jump", "database", "validator1", "infra", "holders")
+    assert not who_reaches(others, (store, 8200), (address("vault"), 8200))
 
 
 @pytest.mark.evidence("PTM-06", "proven")
 def test_the_secret_store_reaches_nothing_beyond_its_needs() -> None:
-    for target, port in (
-        (OUTSIDE, 443),
-        (address("tessera", "secrets"), 22),
-        (address("jump"), 22),
-        (address("validator1"), 22),
-    ):
-        assert not reaches("vault", target, port), f"the store reached {target}:{port}"
+    doors = ((address("tessera", "secrets"), 22), (address("jump"), 22), (address("validator1"), 22))
+    assert not reached("vault", (OUTSIDE, 443), *doors)
 
 
 @pytest.mark.evidence("HOST-04", "proven")
