@@ -53,9 +53,12 @@ def _audit_context(value: Any, host: str, variables: Mapping[str, Any]) -> Any:
 def _baseline(value: Any, host: str, variables: Mapping[str, Any]) -> Any:
     """As with the audit's context, only what is named is looked at."""
     named = {name: plain(variables[name]) for name in baseline.VARIABLES if name in variables}
-    return _of_host(lambda consortium, name, own: baseline.baseline(consortium.hosts[name].duties, own))(
-        value, host, named
-    )
+
+    def of(consortium: Consortium, name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+        me = consortium.hosts[name]
+        return baseline.baseline(me.duties, own, sorted(person.name for person in me.administrators))
+
+    return _of_host(of)(value, host, named)
 
 
 def _controls(tags: Any) -> list[str]:

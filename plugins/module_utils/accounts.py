@@ -220,7 +220,8 @@ def _sober(made: Plan, book: Book, account: Account, listed: bool) -> None:
     if account.system and account.shell not in NO_SHELLS:
         made.change(name, f"shell {NO_SHELLS[0]}", ["usermod", "--shell", NO_SHELLS[0], "--", name])
     open_to_all = not account.password
-    if open_to_all or (account.system and account.password != SHADOWED and account.password[0] not in "!*"):
+    no_login = account.system or (account.uid != 0 and account.shell in NO_SHELLS)
+    if open_to_all or (no_login and account.password != SHADOWED and account.password[0] not in "!*"):
         # Listed people come in by key, which a lock would shut out where PAM is not asked.
         shut = ["usermod", "--password", "*", "--", name] if listed else ["usermod", "--lock", "--", name]
         made.change(name, "no password fits", shut)

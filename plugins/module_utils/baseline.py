@@ -64,13 +64,14 @@ def _parameters(own: Mapping[str, str], asked: Mapping[str, Any]) -> dict[str, s
     return {name: str(value) for name, value in {**own, **asked}.items() if value is not None}
 
 
-def baseline(duties: Iterable[str], variables: Mapping[str, Any]) -> dict[str, Any]:
+def baseline(duties: Iterable[str], variables: Mapping[str, Any], people: Iterable[str] = ()) -> dict[str, Any]:
     """What holds for a host of these duties, as plain JSON.
 
     :param variables: the host's own (``VARIABLES`` of them are looked at).
+    :param people: accounts of administrators, whose homes are theirs alone.
     :returns: ``kernel`` and ``network`` (parameter -> value), ``modules``, ``packages`` and ``services`` that
         are to go, ``setuid`` (paths that keep the bit), ``mounts`` (path -> options), ``mounted`` (those that are no
-        choice), ``paths`` (``{path, owner, group, mode}``), ``swap`` (off or encrypted).
+        choice), ``paths`` (``{path, owner, group, mode}``, homes without a group), ``swap`` (off or encrypted).
     """
     duties = list(duties)
     asked = _asked(variables.get("host_kernel_parameters"))
@@ -96,7 +97,8 @@ def baseline(duties: Iterable[str], variables: Mapping[str, Any]) -> dict[str, A
         ),
         "mounts": {path: options for path, options in mounts.items() if options},
         "mounted": [path for path in MOUNTED if mounts.get(path)],
-        "paths": [dict(zip(("path", "owner", "group", "mode"), row)) for row in PATHS],
+        "paths": [dict(zip(("path", "owner", "group", "mode"), row)) for row in PATHS]
+        + [{"path": f"/home/{name}", "owner": name, "mode": "0750"} for name in people],
         "swap": _swap(variables),
     }
 

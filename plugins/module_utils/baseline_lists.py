@@ -190,7 +190,10 @@ MOUNTS: Mapping[str, tuple[str, ...]] = {
 #: Of these a host has a mount in any case: the system's own, or the role's.
 MOUNTED = ("/proc", "/tmp", "/var/tmp", "/dev/shm")
 
-#: Path, owner, group, and the widest mode; a tighter one is left alone.
+#: Who replaces one of them decides what the audit says.
+AUDIT_TOOLS = ("auditctl", "auditd", "augenrules", "aureport", "ausearch", "autrace")
+
+#: Path, owner, group, and the widest mode; a tighter one is left alone. No group: any will do.
 PATHS = (
     ("/etc/passwd", "root", "root", "0644"),
     ("/etc/passwd-", "root", "root", "0644"),
@@ -210,6 +213,24 @@ PATHS = (
     ("/etc/cron.weekly", "root", "root", "0700"),
     ("/etc/cron.monthly", "root", "root", "0700"),
     ("/etc/cron.yearly", "root", "root", "0700"),
+    ("/etc/ssh/ssh_host_ed25519_key", "root", "root", "0600"),
+    ("/etc/ssh/ssh_host_ed25519_key.pub", "root", "root", "0644"),
+    ("/etc/ssh/ssh_host_rsa_key", "root", "root", "0600"),
+    ("/etc/ssh/ssh_host_rsa_key.pub", "root", "root", "0644"),
+    ("/etc/audit", "root", "root", "0750"),
+    ("/etc/audit/rules.d", "root", "root", "0750"),
+    ("/etc/audit/auditd.conf", "root", "root", "0640"),
+    ("/etc/audit/audit.rules", "root", "root", "0640"),
+    ("/etc/audit/audit-stop.rules", "root", "root", "0640"),
+    ("/var/log/audit", "root", "", "0750"),
+    ("/var/log/audit/audit.log", "root", "", "0640"),
+    ("/var/log/sudo.log", "root", "root", "0600"),
+    *((f"/usr/sbin/{tool}", "root", "root", "0755") for tool in AUDIT_TOOLS),
+    # Where root's programs are looked for.
+    ("/usr/local/sbin", "root", "root", "0755"),
+    ("/usr/local/bin", "root", "root", "0755"),
+    ("/usr/sbin", "root", "root", "0755"),
+    ("/usr/bin", "root", "root", "0755"),
     ("/etc/sudoers.d", "root", "root", "0750"),
     ("/etc/grub.d", "root", "root", "0700"),
     ("/boot", "root", "root", "0700"),

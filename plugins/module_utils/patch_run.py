@@ -103,9 +103,7 @@ def _key(part: str) -> list[tuple[list[int], int]]:
 
 def version_key(version: str) -> tuple[int, list[tuple[list[int], int]], list[tuple[list[int], int]]]:
     """A Debian version as a sort key (deb-version(7)): epoch, upstream part, revision."""
-    epoch, colon, rest = version.partition(":")
-    if not colon:
-        epoch, rest = "0", version
+    epoch, rest = version.split(":", 1) if ":" in version else ("0", version)
     upstream, _dash, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
     return int(epoch) if epoch.isdigit() else 0, _key(upstream), _key(revision)
 
@@ -291,12 +289,9 @@ def patch(run: Runner = run_command, path: str = STATE, status: str = DPKG_STATU
     state.update(started=started, finished=finished, result="failed" if code else "done", problem=problem)
     state["upgraded"] = differences(before, installed(read_text(status)))
     write_state(state, path)
-    for line in (*state["upgraded"], problem):
-        if line:
-            say(f"{line}\n")
-    for row in state["pending"]:
-        words = f"pending: {row['package']} {row['installed']} -> {row['offered']} {row['blocked']}"
-        say(f"{words.rstrip()}\n")
+    waiting = ["pending: {package} {installed} -> {offered} {blocked}".format(**row) for row in state["pending"]]
+    for line in filter(None, (*state["upgraded"], problem, *waiting)):
+        say(f"{line.rstrip()}\n")
     return 1 if code else 0
 
 

@@ -160,15 +160,16 @@ class Posture:
         return bind
 
     def paths(self, wanted: Iterable[Mapping[str, str]], names: Names) -> None:
-        """Owner, group and widest mode of what is there; a tighter mode is left alone."""
+        """Owner, group (where one is named) and widest mode of what is there; a tighter mode is left alone."""
         for row in wanted:
-            path, uid, gid = row["path"], names.user(row["owner"]), names.group(row["group"])
+            path, uid = row["path"], names.user(row["owner"])
             try:
                 seen = os.lstat(self._root + path)
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            gid = names.group(row["group"]) if row.get("group") else seen.st_gid
             if uid is None or gid is None:
-                self.plan.lacking[path] = f"there is no {row['owner']}:{row['group']} on this host"
+                self.plan.lacking[path] = f"there is no {row['owner']}:{row.get('group') or ''} on this host"
                 continue
             if stat.S_ISLNK(seen.st_mode):
                 self.plan.lacking[path] = "is a symbolic link"

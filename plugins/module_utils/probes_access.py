@@ -40,8 +40,8 @@ def _opens(account: Account) -> bool:
 def account_state(args: Args, system: System) -> Observation:
     """What no account may be or have. args: powerful (groups that lead to root), closed (a group that stays empty).
 
-    found: roots (accounts of uid 0), empty (accounts that no password keeps), shells and passwords (services that could
-    log in), powerful ("person group"), closed (members, or that there is no such group).
+    found: roots (accounts of uid 0), empty (accounts that no password keeps), shells and passwords (services, and
+    people without a shell, that could log in), powerful ("person group"), closed (members, or that there is none such).
     """
     book = _book(system)
     closed = str(args["closed"])
@@ -50,7 +50,11 @@ def account_state(args: Args, system: System) -> Observation:
         "roots": [account.name for account in book.accounts.values() if account.uid == 0],
         "empty": [account.name for account in book.accounts.values() if not account.password],
         "shells": [f"{account.name} {account.shell}" for account in services if account.shell not in NO_SHELLS],
-        "passwords": [account.name for account in services if _opens(account)],
+        "passwords": [
+            account.name
+            for account in book.accounts.values()
+            if (account.system or (account.uid != 0 and account.shell in NO_SHELLS)) and _opens(account)
+        ],
         "powerful": [
             f"{name} {group}"
             for group in args["powerful"]
@@ -103,8 +107,9 @@ def _who(entry: Mapping[str, Any]) -> str:
 def sudo_rules(args: Args, system: System) -> Observation:
     """Whom sudo lets do anything, as sudo itself reads all of its files. args: settings (names of Defaults).
 
-    found: grants (users and %groups of any rule), unasked (those of them with a command without a password), exceptions
-    (Defaults for some users, hosts or commands only), settings (name -> value, None where it is not set).
+    found: grants (users and %groups of any rule), unasked (those of them with a command without a password), asks
+    (whether every rule for all commands wants one), exceptions (Defaults for some users, hosts or commands only),
+    settings (name -> value, None where it is not set).
     """
     path = "/etc/sudoers"
     if system.stat(path) is None:
@@ -122,14 +127,24 @@ def sudo_rules(args: Args, system: System) -> Observation:
         for name, value in ((name, value) for option in row.get("Options", []) for name, value in option.items()):
             if name in settings:
                 settings[name] = value
-    grants, unasked = set(), set()
+    grants, unasked, asks = set(), set(), True
     for row in rules.get("User_Specs", []):
         who = {_who(entry) for entry in row.get("User_List", [])}
         grants |= who
-        options = [option for command in row.get("Cmnd_Specs", []) for option in command.get("Options", [])]
-        if any(option.get("authenticate") is False for option in options):
-            unasked |= who
-    found = {"grants": sorted(grants), "unasked": sorted(unasked), "exceptions": exceptions, "settings": settings}
+        free = [
+            command.get("Commands", [])
+            for command in row.get("Cmnd_Specs", [])
+            if any(option.get("authenticate") is False for option in command.get("Options", []))
+        ]
+        unasked |= who if free else set()
+        asks = asks and not any({"command": "ALL"} in commands for commands in free)
+    found = {
+        "grants": sorted(grants),
+        "unasked": sorted(unasked),
+        "asks": asks,
+        "exceptions": exceptions,
+        "settings": settings,
+    }
     return Observation(found, path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (
     probes_access,
+    probes_books,
     probes_credentials,
     probes_files,
     probes_firewall,
@@ -23,6 +24,7 @@ from .probing import Registry
 
 REGISTRY: Registry = {
     **probes_access.PROBES,
+    **probes_books.PROBES,
     **probes_credentials.PROBES,
     **probes_files.PROBES,
     **probes_firewall.PROBES,

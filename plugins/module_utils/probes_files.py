@@ -42,6 +42,7 @@ def mount_options(args: Args, system: System) -> Observation:
 def loose_paths(args: Args, system: System) -> Observation:
     """Files and directories of another owner, or open wider than they may be. args: paths ({path, owner, group, mode}).
 
+    Where no group is named, any will do.
     found: sorted "path is mode owner:group, at most mode owner:group", of those that are there.
     """
     number = _number(system)
@@ -50,9 +51,9 @@ def loose_paths(args: Args, system: System) -> Observation:
         seen = system.stat(row["path"])
         if seen is None:
             continue
-        owner, most = system.user(seen.uid), int(row["mode"], 8)
-        if owner != row["owner"] or str(seen.gid) != number(row["group"]) or seen.mode & ~most:
-            at_most = f"at most {row['mode']} {row['owner']}:{row['group']}"
+        owner, group, most = system.user(seen.uid), row.get("group") or str(seen.gid), int(row["mode"], 8)
+        if owner != row["owner"] or str(seen.gid) != number(group) or seen.mode & ~most:
+            at_most = f"at most {row['mode']} {row['owner']}:{group}"
             wrong.append(f"{row['path']} is {seen.mode:04o} {owner}:{seen.gid}, {at_most}")
     return Observation(sorted(wrong), "the modes of the files themselves")
 

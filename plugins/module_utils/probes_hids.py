@@ -10,6 +10,7 @@ import time
 from ipaddress import ip_address
 
 from .machine import audit_answers
+from .probes_access import assigned_values
 from .probes_host import programs_named
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable
 from .system import System, hex_address
@@ -91,6 +92,13 @@ def audit_status(_args: Args, system: System) -> Observation:
     return Observation(found, "auditctl -s")
 
 
+def audit_settings(args: Args, system: System) -> Observation:
+    """Settings of the kernel's audit daemon, where there is such an audit. args and found: see ``assigned_values``."""
+    if not audit_answers():
+        raise Inapplicable("the kernel's audit subsystem does not answer here")
+    return assigned_values(args, system)
+
+
 def canonical(rule: str) -> str:
     """A rule with its words in one order and spelling, so that file and kernel can be compared; empty for others."""
     words = rule.split()
@@ -159,5 +167,6 @@ PROBES = {
     "watch_age": watch_age,
     "audit_status": audit_status,
     "audit_rules": audit_rules,
+    "audit_settings": audit_settings,
     "alert_targets": alert_targets,
 }

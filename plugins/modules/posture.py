@@ -61,9 +61,8 @@ options:
         type: str
         required: true
       group:
-        description: Name of the group.
+        description: Name of the group. Without it the group stays as it is.
         type: str
-        required: true
       mode:
         description: The widest mode, as a quoted octal number. A tighter one is left alone.
         type: str
@@ -126,7 +125,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.postures import P
 PATH = {
     "path": {"type": "path", "required": True},
     "owner": {"type": "str", "required": True},
-    "group": {"type": "str", "required": True},
+    "group": {"type": "str"},
     "mode": {"type": "str", "required": True},
 }
 

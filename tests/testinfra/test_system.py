@@ -116,11 +116,24 @@ def test_boot_and_the_books_of_accounts_are_closed(host: str) -> None:
         "cat /etc/gshadow",
         "ls /root",
         "ls /etc/cron.d",
+        "ls /etc/audit",
+        "ls /var/log/audit",
+        "cat /etc/ssh/ssh_host_ed25519_key",
+        "cat /var/log/sudo.log",
     ):
         done = sh(host, forbidden, user=PERSON)
         assert not done.ok, forbidden
         # The directory of the timetables may be gone together with their package.
         assert "ermission denied" in done.err or (forbidden.endswith("cron.d") and "No such file" in done.err), done.err
+
+
+@pytest.mark.evidence("HOST-01", "proven")
+@pytest.mark.parametrize("host", MANAGED)
+def test_nobody_looks_into_the_home_of_another(host: str) -> None:
+    done = sh(host, f"ls -A ~{PERSON}", user="nobody")
+    assert not done.ok
+    assert "ermission denied" in done.err, done.err
+    assert sh(host, "ls -A ~", user=PERSON).ok
 
 
 @pytest.mark.evidence("HOST-01", "proven")

@@ -140,6 +140,15 @@ def test_a_password_that_ages_would_shut_out_the_key() -> None:
     assert plan(SETTLED, aged).commands == [["chage", "--maxdays", "-1", "--", "ops"]]
 
 
+def test_who_has_no_shell_has_no_password() -> None:
+    passwd = PASSWD + "carl:x:1009:1009::/home/carl:/usr/sbin/nologin\n"
+    made = plan(SETTLED, parse(passwd, GROUP, SHADOW + "carl:$y$hash:1:0:99999:7:::\n"))
+    assert made.changed == {"carl": ["no password fits"]}
+    assert plan(SETTLED, parse(passwd, GROUP, SHADOW + "carl:!$y$hash:1:0:99999:7:::\n")).changed == {}
+    root = SHADOW.replace("root:*", "root:$y$hash")
+    assert plan(SETTLED, parse(PASSWD.replace("/root:/bin/bash", "/root:/usr/sbin/nologin"), GROUP, root)).changed == {}
+
+
 def test_services_have_no_shell_and_no_password_and_there_is_one_root() -> None:
     passwd = (
         PASSWD.replace("/var/www:/usr/sbin/nologin", "/var/www:") + "toor:x:0:0::/root:/bin/bash\nguest::1002:1002:::\n"

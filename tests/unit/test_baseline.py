@@ -74,6 +74,11 @@ def test_values_are_text_and_forwarding_is_set_first() -> None:
     assert set(found["paths"][0]) == {"path", "owner", "group", "mode"}
 
 
+def test_homes_of_administrators_are_theirs_alone() -> None:
+    assert baseline([], {}, ["ops"])["paths"][-1] == {"path": "/home/ops", "owner": "ops", "mode": "0750"}
+    assert [row for row in baseline([], {})["paths"] if row["path"].startswith("/home")] == []
+
+
 def package(name: str, status: str = "install ok installed", **fields: str) -> str:
     more = "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items())
     return f"Package: {name}\nStatus: {status}\n{more}Description: x\n more\n"

@@ -163,6 +163,15 @@ def test_paths_are_narrowed_and_never_widened(host: Host) -> None:
     assert (wide.stat().st_mode & 0o7777, tight.stat().st_mode & 0o7777) == (0o640, 0o400)
 
 
+def test_without_a_group_the_group_stays(host: Host) -> None:
+    home = host.write("/home/ops", "", 0o755)
+    posture = host.posture()
+    posture.paths([{"path": "/home/ops", "owner": ME, "mode": "0750"}], Names())
+    assert told(posture) == {"/home/ops": (f"{ME}:{MINE} 0755", f"{ME}:{MINE} 0750")}
+    posture.carry_out()
+    assert home.stat().st_mode & 0o7777 == 0o750
+
+
 def test_a_file_that_goes_meanwhile_is_an_error_that_names_it(host: Host) -> None:
     gone = host.write("/etc/shadow", "", 0o666)
     posture = host.posture()

@@ -19,6 +19,7 @@ sync:x:4:65534::/bin:/bin/sync
 ops:x:1000:1000:Cloud:/home/ops:/bin/bash
 erin:x:998:998:quorum.hardening administrator:/home/erin:/bin/bash
 dora:x:1003:1003:quorum.hardening administrator:/home/dora:/bin/bash
+carl:x:1004:1004::/home/carl:/usr/sbin/nologin
 """
 GROUP = "docker:x:50:ops,games,ghost\nquorum-su:x:990:ops\nadm:x:4:erin\n"
 SHADOW = """root:*:1::::::
@@ -27,6 +28,7 @@ games:$y$hash:1::::::
 ops:!:1:0:99999:7::20909:
 erin:$y$hash:1:0:99999:7:::
 dora:!*:1:0:99999:7::1:
+carl:$y$hash:1:0:99999:7:::
 """
 FILES = {"/etc/passwd": PASSWD, "/etc/group": GROUP, "/etc/shadow": SHADOW}
 
@@ -38,7 +40,7 @@ def test_what_no_account_may_be_or_have():
         "roots": ["root", "toor"],
         "empty": ["toor"],
         "shells": ["erin /bin/bash", "games /bin/bash"],
-        "passwords": ["erin", "games"],
+        "passwords": ["carl", "erin", "games"],
         "powerful": ["ops docker"],
         "closed": ["ops"],
     }
@@ -93,9 +95,26 @@ def test_whom_sudo_serves():
     assert seen.found == {
         "grants": ["!bob", "%quorum-admin", "root", '{"useralias": "X"}'],
         "unasked": ["%quorum-admin"],
+        "asks": False,
         "exceptions": ['[{"username": "bob"}]'],
         "settings": {"use_pty": True, "logfile": None},
     }
+
+
+def test_a_command_without_a_password_is_not_all_of_them():
+    spec = {
+        "User_List": [{"usergroup": "quorum-admin"}],
+        "Cmnd_Specs": [
+            {"Options": [{"authenticate": True}], "Commands": [{"command": "ALL"}]},
+            {
+                "Options": [{"authenticate": False}],
+                "Commands": [{"command": "/usr/local/sbin/quorum-credentials status"}],
+            },
+        ],
+    }
+    system = FakeSystem(files={"/etc/sudoers": ""}, commands={"cvtsudoers": rules(spec)})
+    found = probes_access.sudo_rules({"settings": []}, system).found
+    assert (found["unasked"], found["asks"]) == (["%quorum-admin"], True)
 
 
 def test_sudo_that_is_not_there_or_cannot_be_read():

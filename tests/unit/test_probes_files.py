@@ -33,11 +33,13 @@ def test_loose_paths():
         {"path": "/etc/gshadow", "owner": "root", "group": "shadow", "mode": "0640"},
         {"path": "/etc/gone", "owner": "root", "group": "root", "mode": "0600"},
         {"path": "/etc/crontab", "owner": "root", "group": "root", "mode": "0600"},
+        {"path": "/home/ops", "owner": "goquorum", "mode": "0750"},
     ]
     stats = {
         "/etc/shadow": FileStat(0o600, 0, 42, "file", 1),
         "/etc/gshadow": FileStat(0o644, 0, 42, "file", 1),
         "/etc/crontab": FileStat(0o600, 998, 0, "file", 1),
+        "/home/ops": FileStat(0o750, 998, 77, "directory", 1),
     }
     found = probes.loose_paths({"paths": rows}, FakeSystem(files=BOOKS, stats=stats)).found
     assert [line.split(" ")[0] for line in found] == ["/etc/crontab", "/etc/gshadow"]

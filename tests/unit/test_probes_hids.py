@@ -85,6 +85,16 @@ def test_no_audit_subsystem_is_not_applicable(monkeypatch):
     monkeypatch.setattr(probes_hids, "audit_answers", lambda: False)
     with pytest.raises(Inapplicable):
         probes_hids.audit_status({}, FakeSystem())
+    with pytest.raises(Inapplicable):
+        probes_hids.audit_settings({"files": [], "keys": []}, FakeSystem())
+
+
+@pytest.mark.usefixtures("audited")
+def test_the_audit_daemon_s_settings():
+    system = FakeSystem(files={"/etc/audit/auditd.conf": "# c\nlog_group = root\nmax_log_file = 16\n"})
+    args = {"files": ["/etc/audit/auditd.conf"], "keys": ["log_group", "max_log_file", "freq"]}
+    found = probes_hids.audit_settings(args, system).found
+    assert found == {"log_group": "root", "max_log_file": "16", "freq": None}
 
 
 @pytest.mark.usefixtures("audited")

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, quorum.hardening contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probes of the books of accounts: whether they fit together, and whether homes and logs are their owners' alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from .accounts import NO_SHELLS
+from .accounts_book import FIRST_PERSON
+from .probing import Args, Observation, Unreadable
+from .system import System
+
+DAY = 86400
+#: Of an account that has no home on purpose.
+NO_HOME = "/nonexistent"
+HOME_MODE = 0o750
+DOT_MODE = 0o644
+#: Dot file -> widest mode; one of 0 lets others in by its mere being there.
+DOT_FILES = {".forward": 0, ".rhost": 0, ".rhosts": 0, ".netrc": 0o600, ".bash_history": 0o600}
+
+
+def _rows(system: System, name: str, fields: int) -> list[list[str]]:
+    text = system.read(f"/etc/{name}")
+    if text is None:
+        raise Unreadable(f"/etc/{name}: not there")
+    return [row for row in (line.split(":") for line in text.splitlines()) if len(row) >= fields]
+
+
+def _twice(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Keys that more than one entry has, each with these."""
+    seen: dict[str, list[str]] = {}
+    for key, entry in pairs:
+        seen.setdefault(key, []).append(entry)
+    return [f"{key}: {', '.join(entries)}" for key, entries in sorted(seen.items()) if len(entries) > 1]
+
+
+def book_faults(_args: Args, system: System) -> Observation:
+    """Where the books of accounts contradict themselves, or say what they must not.
+
+    found: unshadowed (accounts whose password is not in shadow), groupless (of a group that is not there), root_group
+    (others of group 0, and other groups of that number), shadow (members of the group that reads it), twice (numbers
+    and names), future (accounts whose password is of a day to come), shells (those in /etc/shells that are none).
+    """
+    people, groups = _rows(system, "passwd", 7), _rows(system, "group", 4)
+    numbers = {row[0]: row[2] for row in groups}
+    readers = {name for row in groups if row[0] == "shadow" for name in row[3].split(",") if name}
+    today = int(time.time() // DAY)
+    dates = [(row[0], row[2]) for row in _rows(system, "shadow", 3)]
+    found = {
+        "unshadowed": [row[0] for row in people if row[1] != "x"],
+        "groupless": [row[0] for row in people if row[3] not in numbers.values()],
+        "root_group": [row[0] for row in people if row[3] == "0" and row[0] != "root"]
+        + [f"group {name}" for name, number in numbers.items() if number == "0" and name != "root"],
+        "shadow": readers | {row[0] for row in people if row[3] == numbers.get("shadow")},
+        "twice": [f"uid {each}" for each in _twice((row[2], row[0]) for row in people)]
+        + [f"gid {each}" for each in _twice((row[2], row[0]) for row in groups)]
+        + [f"user {each}" for each in _twice((row[0], row[2]) for row in people)]
+        + [f"group {each}" for each in _twice((row[0], row[2]) for row in groups)],
+        "future": [name for name, day in dates if day.isdigit() and int(day) > today],
+        "shells": [line for line in (system.read("/etc/shells") or "").split() if line.endswith("/nologin")],
+    }
+    return Observation(
+        {name: sorted(values) for name, values in found.items()}, "/etc/passwd, /etc/shadow, /etc/group, /etc/shells"
+    )
+
+
+def _dot_fault(mode: int, path: str) -> str:
+    name = path.rpartition("/")[2]
+    most = DOT_FILES.get(name, DOT_MODE)
+    if not most:
+        return f"{path} is there"
+    return f"{path} is {mode:04o}, at most {most:04o}" if mode & ~most else ""
+
+
+def open_homes(_args: Args, system: System) -> Observation:
+    """Homes, and dot files in them, that others may enter, read or change. found: each in words, sorted, 20 at most.
+
+    Of root, and of everybody who has a shell and is no service.
+    """
+    wrong = []
+    for name, _password, uid, gid, _comment, home, shell in (row[:7] for row in _rows(system, "passwd", 7)):
+        if shell in NO_SHELLS or home == NO_HOME or not uid.isdigit() or 0 < int(uid) < FIRST_PERSON:
+            continue
+        seen = system.stat(home)
+        if seen is None or seen.kind != "directory":
+            wrong.append(f"{home} of {name} is no directory")
+            continue
+        if seen.uid != int(uid) or seen.mode & 0o777 & ~HOME_MODE:
+            wrong.append(f"{home} is {seen.mode:04o} {system.user(seen.uid)}, at most {HOME_MODE:04o} {name}")
+        done = system.run(["find", home, "-xdev", "-type", "f", "-name", ".*", "-printf", "%m %U %G %p\\0"])
+        # A file that goes while it is looked at makes find complain.
+        if done.code not in (0, 1):
+            raise Unreadable(f"find {home}: {done.err.strip() or done.code}")
+        for mode, owner, group, path in (line.split(" ", 3) for line in done.out.split("\0") if line.count(" ") > 2):
+            strange = f"{path} is of {owner}:{group}, not {uid}:{gid}" if (owner, group) != (uid, gid) else ""
+            wrong += [fault for fault in (_dot_fault(int(mode, 8), path), strange) if fault]
+    more = [f"and {len(wrong) - 20} more"] if len(wrong) > 20 else []
+    return Observation([*sorted(wrong)[:20], *more], "/etc/passwd, the homes")
+
+
+def open_journals(args: Args, system: System) -> Observation:
+    """Files of a journal that others may read, or anybody but root change. args: path. found: sorted "path mode"."""
+    top, most = str(args["path"]), 0o640
+    wrong = []
+    for machine in system.listdir(top) or []:
+        for name in system.listdir(f"{top}/{machine}") or []:
+            seen = system.stat(f"{top}/{machine}/{name}")
+            if seen is not None and seen.kind == "file" and (seen.uid != 0 or seen.mode & ~most):
+                wrong.append(f"{top}/{machine}/{name} {seen.mode:04o}")
+    return Observation(sorted(wrong), top)
+
+
+PROBES = {"book_faults": book_faults, "open_homes": open_homes, "open_journals": open_journals}
