@@ -43,7 +43,7 @@ vm: $(READY) ## one virtual machine: what a container cannot show (VM_RELEASE=bo
 soak: engine ## what is long, on the lab that `make demo` hardened: the undo at full length, killed runs, rotation; and make vm
 	@$(STEP) "soak: undo" $(BIN)/python -m tests.undo.drill
 	@$(STEP) "soak: interrupted runs" $(BIN)/python -m tests.soak.interrupt
-	@$(STEP) "soak: administrators rotated" $(BIN)/python -m pytest -q tests/access
+	@$(STEP) "soak: administrators rotated" $(BIN)/python -m pytest -q tests/soak/test_rotation.py
 	@$(MAKE) vm
 
 bench: engine ## second run and audit as multiples of one no-op module call

@@ -142,8 +142,8 @@ def test_the_store_asks_no_server_that_nobody_named() -> None:
 def test_the_store_s_neighbours_are_no_way_round() -> None:
     """From Tessera, which stands in the segment, the store is reached on its one port and on nothing else."""
     assert not reached("tessera", *((address("vault", "secrets"), port) for port in (22, 53, 8201, 8203)))
-    with listening("vault", 8099):
-        assert not reaches("tessera", address("vault", "secrets"), 8099)
+    with listening("vault", 8097):
+        assert not reaches("tessera", address("vault", "secrets"), 8097)
 
 
 # --- CONS-03: where data lies ---
