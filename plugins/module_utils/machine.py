@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import mounts
+from . import first_process, mounts
 from .ground import Names, Seen
 from .purging import removable
 from .tree import digest
@@ -29,6 +29,7 @@ MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 SECOND_FACTORS = "/etc/ssh/second_factor.d"
 CAP_SYS_MODULE = 16
 CAP_SYS_TIME = 25
+CAP_SYSLOG = 34
 AUDIT_GET = 1000
 
 
@@ -136,11 +137,11 @@ class Machine:
 
     def _writable(self, path: str) -> bool:
         # access() answers with EROFS for what is mounted read-only, for root, too.
-        return os.access(self._at(path), os.W_OK)
+        return os.access(first_process.seen(path, self._root), os.W_OK)
 
     def _may(self, capability: int) -> bool:
         # Of the first process: what asks may sit in a sandbox of its own.
-        for line in _text(self._at("/proc/1/status")).splitlines():
+        for line in _text(self._at(first_process.STATUS)).splitlines():
             if line.startswith("CapEff:"):
                 return bool(int(line.split()[1], 16) >> capability & 1)
         return False
@@ -159,7 +160,7 @@ class Machine:
             "modules": self._may(CAP_SYS_MODULE) and unlocked and os.path.isdir(self._at(f"/lib/modules/{release}")),
             "memory_ceiling": "memory" in controllers or self._writable("/sys/fs/cgroup/memory/system.slice"),
             "tpm": bool(glob.glob(self._at("/sys/class/tpm/tpm*"))),
-            "kernel_log": self._kernel_log(),
+            "kernel_log": self._may(CAP_SYSLOG) and os.path.exists(first_process.seen("/dev/kmsg", self._root)),
             "clock": self._may(CAP_SYS_TIME),
         }
 
@@ -175,16 +176,9 @@ class Machine:
             "second_factors": sorted(name for name in files if not name.startswith(".")),
         }
 
-    def _kernel_log(self) -> bool:
-        try:
-            os.close(os.open(self._at("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        except OSError:
-            return False
-        return True
-
     def ground(self) -> dict[str, Any]:
         """What is mounted where (type and options), and the MiB of memory and of /tmp."""
-        table = mounts.parse(_text(self._at("/proc/self/mountinfo")))
+        table = mounts.parse(_text(self._at(first_process.MOUNTINFO)))
         memory = next(
             (int(line.split()[1]) for line in _text(self._at("/proc/meminfo")).splitlines() if line[:9] == "MemTotal:"),
             0,

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import first_process
+
 FAMILY = "inet"
 NAME = "quorum_hardening"
 TABLE = f"{FAMILY} {NAME}"
@@ -204,7 +206,7 @@ def wanted(text: str, run: Runner = run_command) -> Listing:
     Raises NftError with nft's own message where it refuses the text, or where the text makes any other table.
     """
     script = "nft -f - && nft -j list ruleset && printf '\\0' && nft -s list ruleset"
-    status, output, problem = run(["unshare", "--net", "sh", "-c", script], text)
+    status, output, problem = run(first_process.through(["unshare", "--net", "sh", "-c", script]), text)
     if status != 0:
         raise NftError(f"nft refuses the ruleset: {problem.strip()}")
     listing, _separator, readable_text = output.partition("\0")

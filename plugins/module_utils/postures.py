@@ -7,18 +7,33 @@ from __future__ import annotations
 
 import errno
 import glob
+import json
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import mounts
 from .commands import HostError, Runner, must
+from .first_process import MOUNTINFO, seen, through
 from .ground import Names
 from .mounts import Walked
 
 #: Seconds that the walk for setuid bits, or the emptying of a swap area, may take.
 PATIENCE = 300
+#: Writes texts (of a JSON object on standard input, path to text) and says which path refused with which error number.
+WRITER = """
+import json, sys
+refused = {}
+for path, text in json.load(sys.stdin).items():
+    try:
+        with open(path, "w", encoding="utf-8") as handle:
+            handle.write(text)
+    except OSError as problem:
+        refused[path] = problem.errno
+print(json.dumps(refused))
+"""
 OVERRIDE = ("dpkg-statoverride", "--force-statoverride-add", "--add")
 
 
@@ -30,6 +45,8 @@ class Step:
     before: str
     after: str
     do: Callable[[], None]
+    #: Of a kernel parameter: the file that ``after`` is written to, with all others of its kind in one call.
+    file: str = ""
 
 
 @dataclass
@@ -105,20 +122,22 @@ class Posture:
             return
         if before == " ".join(value.split()):
             return
-        if not os.access(path, os.W_OK):
+        if not os.access(seen(path[len(self._root) :], self._root), os.W_OK):
             self.plan.lacking[name] = "read-only here"
             return
+        self.plan.steps.append(Step(name, before, value, _nothing, path))
 
-        def write() -> None:
-            try:
-                with open(path, "w", encoding="utf-8") as handle:
-                    handle.write(value)
-            except OSError as problem:
-                if problem.errno not in (errno.EPERM, errno.EACCES, errno.EROFS):
-                    raise HostError(f"{name} = {value}: {problem.strerror}") from problem
-                self.plan.lacking[name] = "the kernel does not let it be changed until the next boot"
-
-        self.plan.add(name, before, value, write)
+    def _write_parameters(self) -> None:
+        steps = {step.file: step for step in self.plan.steps if step.file}
+        if not steps:
+            return
+        command = through([sys.executable or "/usr/bin/python3", "-I", "-c", WRITER], self._root)
+        done = must(self._run, command, json.dumps({path: step.after for path, step in steps.items()}), PATIENCE)
+        for path, number in json.loads(done.out).items():
+            step = steps[path]
+            if number not in (errno.EPERM, errno.EACCES, errno.EROFS):
+                raise HostError(f"{step.what} = {step.after}: {os.strerror(number)}")
+            self.plan.lacking[step.what] = "the kernel does not let it be changed until the next boot"
 
     def modules(self, unwanted: Iterable[str]) -> None:
         """Unload what is loaded and not in use; what is in use is said."""
@@ -130,7 +149,10 @@ class Posture:
                 self._step(f"module {name}", "loaded", "unloaded", ["rmmod", "--", name])
 
     def _step(self, what: str, before: str, after: str, command: Sequence[str]) -> None:
-        self.plan.add(what, before, after, lambda: _do(self._run, command))
+        self.plan.add(what, before, after, lambda: self._do(command))
+
+    def _do(self, command: Sequence[str]) -> None:
+        must(self._run, through(command, self._root), timeout=PATIENCE)
 
     def mounts(self, wanted: Mapping[str, Sequence[str]], bound: Iterable[str] = ()) -> None:
         """Add options to mounts. Of paths that are no mount, those in ``bound`` become one, the others are not touched.
@@ -138,7 +160,7 @@ class Posture:
         A directory bound onto itself keeps its content and every file that is open in it: a new file system there would
         hide the files of running programs, this very one among them.
         """
-        table, own = mounts.parse(self._text("/proc/self/mountinfo")), set(bound)
+        table, own = mounts.parse(self._text(MOUNTINFO)), set(bound)
         for path, options in wanted.items():
             if path not in table and path in own and os.path.isdir(self._root + path):
                 self.plan.add(f"mount {path}", "no mount", ",".join(["bind", *options]), self._binder(path, options))
@@ -154,8 +176,8 @@ class Posture:
 
     def _binder(self, path: str, options: Sequence[str]) -> Callable[[], None]:
         def bind() -> None:
-            must(self._run, ["mount", "--bind", "--", path, path], timeout=PATIENCE)
-            must(self._run, mounts.remount(path, options), timeout=PATIENCE)
+            self._do(["mount", "--bind", "--", path, path])
+            self._do(mounts.remount(path, options))
 
         return bind
 
@@ -198,7 +220,7 @@ class Posture:
 
     def privileged(self, allowed: Iterable[str]) -> None:
         """Take the setuid and setgid bits from all programs but the allowed ones, for packages' next versions too."""
-        table = mounts.parse(self._text("/proc/self/mountinfo"))
+        table = mounts.parse(self._text(MOUNTINFO))
         starts = [self._root + start for start in mounts.roots(table)]
         kept = set(allowed)
         if not starts:
@@ -255,6 +277,7 @@ class Posture:
 
         :raises HostError: names the step that failed; what was done before it stays done.
         """
+        self._write_parameters()
         for step in self.plan.steps:
             try:
                 step.do()
@@ -262,5 +285,5 @@ class Posture:
                 raise HostError(f"{step.what}: {problem.strerror}") from problem
 
 
-def _do(runner: Runner, command: Sequence[str]) -> None:
-    must(runner, command, timeout=PATIENCE)
+def _nothing() -> None:
+    """What is left to do of a kernel parameter once all of them have been written."""

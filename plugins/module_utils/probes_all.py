@@ -17,6 +17,7 @@ from . import (
     probes_kernel,
     probes_limits,
     probes_patch,
+    probes_sessions,
     probes_ssh,
     probes_tls,
 )
@@ -34,6 +35,7 @@ REGISTRY: Registry = {
     **probes_kernel.PROBES,
     **probes_limits.PROBES,
     **probes_patch.PROBES,
+    **probes_sessions.PROBES,
     **probes_ssh.PROBES,
     **probes_tls.PROBES,
 }

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import mounts
+from .first_process import MOUNTINFO
 from .probing import Args, Observation, Unreadable
 from .system import System
 
 
 def _table(system: System) -> dict[str, mounts.Mount]:
-    text = system.read("/proc/self/mountinfo")
+    text = system.read(MOUNTINFO)
     if text is None:
-        raise Unreadable("/proc/self/mountinfo is not there")
+        raise Unreadable(f"{MOUNTINFO} is not there")
     return mounts.parse(text)
 
 
@@ -36,7 +37,7 @@ def mount_options(args: Args, system: System) -> Observation:
     for path, options in args["mounts"].items():
         if path in table:
             wrong += [f"{path} lacks {option}" for option in mounts.lacking(table[path], options, number)]
-    return Observation(sorted(wrong), "/proc/self/mountinfo")
+    return Observation(sorted(wrong), MOUNTINFO)
 
 
 def loose_paths(args: Args, system: System) -> Observation:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 
+from .first_process import STATUS
 from .postures import encrypted, loaded, parameter_pattern, swap_areas
 from .probing import Absent, Args, Inapplicable, Observation
 from .system import System
@@ -125,7 +126,7 @@ def clock_servers(_args: Args, system: System) -> Observation:
 
 def clock_daemon(_args: Args, system: System) -> Observation:
     """Who keeps the clock. found: sorted "program user" of the time daemons that run."""
-    status = system.read("/proc/self/status") or ""
+    status = system.read(STATUS) or ""
     held = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     if not int(held, 16) >> CAP_SYS_TIME & 1:
         raise Inapplicable("the clock belongs to the machine below")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .first_process import MOUNTS
 from .probes_firewall import egress_targets, table_objects
 from .probing import Absent, Args, Observation, Unreadable
 from .system import System
@@ -114,15 +115,15 @@ def flood_parameters(args: Args, system: System) -> Observation:
 
 def remote_storage(_args: Args, system: System) -> Observation:
     """File systems whose data lies on another machine. found: sorted "path type", mounted now or at boot."""
-    mounts, table = system.read("/proc/self/mounts"), system.read("/etc/fstab")
+    mounts, table = system.read(MOUNTS), system.read("/etc/fstab")
     if mounts is None:
-        raise Unreadable("/proc/self/mounts cannot be read")
+        raise Unreadable(f"{MOUNTS} cannot be read")
     found = set()
     for line in [*mounts.splitlines(), *(table or "").splitlines()]:
         fields = line.split("#", 1)[0].split()
         if len(fields) > 2 and _is_remote(fields[2]):
             found.add(f"{fields[1]} {fields[2]}")
-    return Observation(sorted(found), "/proc/self/mounts, /etc/fstab")
+    return Observation(sorted(found), f"{MOUNTS}, /etc/fstab")
 
 
 def _is_remote(kind: str) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from . import first_process
 from .probing import Unreadable
 from .wire import TlsOutcome, exchange, json_rpc, tls_handshake
 
@@ -120,8 +121,8 @@ class System:
             raise Unreadable(f"{path}: {problem.strerror}") from problem
 
     def writable(self, path: str) -> bool:
-        """Whether this process may write there (a kernel parameter under a read-only /proc/sys may not)."""
-        return os.access(self._path(path), os.W_OK)
+        """Whether a path of /proc or /sys can be written to on this machine, as its first process sees it."""
+        return os.access(first_process.seen(path, self._root), os.W_OK)
 
     def user(self, uid: int) -> str:
         """Name of a user id as in /etc/passwd; the number as text when it has none."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import pam_check
+from . import first_process, pam_check
 
 # Runs inside a private mount namespace: puts new files where nothing is yet (as well as the kernel lets it), mounts
 # copies over the real places, empties directories, and becomes the checker. All names come in as arguments. The copies
@@ -135,4 +135,4 @@ class View:
         ]
         counted = [word for group in groups for word in (str(len(group)), *(part for row in group for part in row))]
         enter = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", ENTER, "sh"]
-        return [*enter, *counted, program, *arguments]
+        return first_process.through([*enter, *counted, program, *arguments])

@@ -119,14 +119,6 @@ def test_the_program_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr().out == "<4>A: fail, was pass\n"
 
 
-def test_the_machine_and_not_the_sandbox_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(System, "read", lambda self, path: asked.append(path))
-    for path in ("/proc/mounts", "/proc/self/mountinfo", "/proc/net/tcp", "/etc/passwd"):
-        drift.Host().read(path)
-    assert asked == ["/proc/1/mounts", "/proc/1/mountinfo", "/proc/net/tcp", "/etc/passwd"]
-
-
 def test_without_its_group_the_result_is_roots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "GROUP", "no-such-group")
     assert drift._group() >= 0

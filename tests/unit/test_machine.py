@@ -240,8 +240,8 @@ def test_running_programs() -> None:
 
 
 def test_ground(tmp_path: Path) -> None:
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/mountinfo").write_text("22 1 8:1 / / rw,nodev - ext4 /dev/sda1 rw\n")
+    (tmp_path / "proc/1").mkdir(parents=True)
+    (tmp_path / "proc/1/mountinfo").write_text("22 1 8:1 / / rw,nodev - ext4 /dev/sda1 rw\n")
     (tmp_path / "proc/meminfo").write_text("MemFree: 1 kB\nMemTotal: 2097152 kB\n")
     found = Machine(str(tmp_path)).ground()
     assert found == {"mounts": {"/": {"type": "ext4", "options": ["nodev", "rw"]}}, "memory_mb": 2048, "tmp_mb": 0}

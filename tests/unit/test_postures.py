@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import grp
+import json
 import os
 import pwd
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -32,9 +34,10 @@ class Host:
 
     def __call__(self, argv: Sequence[str], stdin: str = "", timeout: float | None = None) -> Outcome:
         self.asked.append(list(argv))
-        if argv[0] == "find":
-            return run(argv)
-        return next((found for start, found in self.answers.items() if " ".join(argv).startswith(start)), Outcome(0))
+        given = next((found for start, found in self.answers.items() if " ".join(argv).startswith(start)), None)
+        if given is None and argv[0] in ("find", sys.executable):
+            return run(argv, stdin)
+        return given or Outcome(0)
 
     def write(self, path: str, text: str, mode: int = 0o644) -> Path:
         target = self.root / path.lstrip("/")
@@ -84,22 +87,38 @@ def test_a_parameter_that_is_read_only_or_locked_is_said_and_no_error(
     posture = host.posture()
     posture.parameters({"kernel.a": "2", "kernel.b": "2"})
     assert posture.plan.lacking == {"kernel.a": "read-only here"}
-    real = open
-
-    def refusing(number: int) -> Callable[..., object]:
-        def fake(path: object, mode: str = "r", **more: str) -> object:
-            if mode == "w":
-                raise OSError(number, os.strerror(number))
-            return real(str(path), mode, encoding="utf-8")
-
-        return fake
-
-    monkeypatch.setattr("builtins.open", refusing(errno.EINVAL))
+    path = str(host.root / "proc/sys/kernel/b")
+    host.answers = {sys.executable: Outcome(0, json.dumps({path: errno.EINVAL}))}
     with pytest.raises(HostError, match=r"kernel\.b = 2: Invalid argument"):
         posture.carry_out()
-    monkeypatch.setattr("builtins.open", refusing(errno.EPERM))
+    host.answers = {sys.executable: Outcome(0, json.dumps({path: errno.EPERM}))}
     posture.carry_out()
     assert "next boot" in posture.plan.lacking["kernel.b"]
+
+
+def test_parameters_are_written_in_one_call_and_each_refusal_is_told(host: Host) -> None:
+    host.write("/proc/sys/kernel/a", "1\n")
+    host.write("/proc/sys/kernel/b", "1\n")
+    posture = host.posture()
+    posture.parameters({"kernel.a": "2", "kernel.b": "2"})
+    (host.root / "proc/sys/kernel/b").unlink()
+    (host.root / "proc/sys/kernel/b").mkdir()
+    with pytest.raises(HostError, match=r"kernel\.b = 2: Is a directory"):
+        posture.carry_out()
+    assert (host.root / "proc/sys/kernel/a").read_text(encoding="utf-8") == "2"
+    assert len(host.asked) == 1
+
+
+def test_a_session_asks_the_first_process(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postures, "through", lambda argv, _root: ["ask", *argv])
+    host.write("/proc/sys/kernel/a", "1\n")
+    host.write("/proc/modules", "udf 1 0 - Live 0x0\n")
+    host.answers = {"ask": Outcome(0, "{}")}
+    posture = host.posture()
+    posture.parameters({"kernel.a": "2"})
+    posture.modules(["udf"])
+    posture.carry_out()
+    assert [row[:2] for row in host.asked] == [["ask", sys.executable], ["ask", "rmmod"]]
 
 
 def test_modules_go_when_nothing_uses_them(host: Host) -> None:
@@ -118,7 +137,7 @@ MOUNTINFO = """22 1 8:1 / / rw - ext4 /dev/sda1 rw
 
 
 def test_mounts_get_what_they_lack_and_other_paths_are_never_touched(host: Host) -> None:
-    host.write("/proc/self/mountinfo", MOUNTINFO)
+    host.write("/proc/1/mountinfo", MOUNTINFO)
     (host.root / "tmp").mkdir()
     posture = host.posture()
     wanted = {
@@ -140,7 +159,7 @@ def test_mounts_get_what_they_lack_and_other_paths_are_never_touched(host: Host)
 
 def test_a_command_that_fails_is_an_error_with_its_own_words(tmp_path: Path) -> None:
     host = Host(tmp_path, {"mount": Outcome(32, "", "mount point busy")})
-    host.write("/proc/self/mountinfo", MOUNTINFO)
+    host.write("/proc/1/mountinfo", MOUNTINFO)
     posture = host.posture()
     posture.mounts({"/proc": ["noexec"]})
     with pytest.raises(HostError, match="mount point busy"):
@@ -187,7 +206,7 @@ def test_privileges_go_from_all_but_the_allowed_and_stay_gone(tmp_path: Path) ->
         "dpkg-statoverride --list /usr": Outcome(1),
     }
     host = Host(tmp_path, answers)
-    host.write("/proc/self/mountinfo", MOUNTINFO)
+    host.write("/proc/1/mountinfo", MOUNTINFO)
     programs = {
         name: host.write(name, "", 0o4755) for name in ("/usr/bin/su", "/usr/bin/chsh", "/usr/bin/sudo", "/opt/own")
     }

@@ -14,7 +14,7 @@ GROUPS = "root:x:0:\nshadow:x:42:\nquorum-proc:x:990:\nbroken\n"
 MOUNTINFO = """22 1 8:1 / / rw - ext4 /dev/sda1 rw
 23 22 0:5 / /proc rw,nosuid - proc proc rw,hidepid=invisible,gid=990
 """
-BOOKS = {"/etc/passwd": "root:x:0:0::/root:/bin/sh\n", "/etc/group": GROUPS, "/proc/self/mountinfo": MOUNTINFO}
+BOOKS = {"/etc/passwd": "root:x:0:0::/root:/bin/sh\n", "/etc/group": GROUPS, "/proc/1/mountinfo": MOUNTINFO}
 
 
 def test_mount_options():
@@ -75,7 +75,7 @@ def test_a_long_list_is_cut():
 def test_a_walk_that_cannot_be_made_is_no_pass():
     for system in (
         FakeSystem(files=BOOKS),
-        FakeSystem(files={**BOOKS, "/proc/self/mountinfo": "23 22 0:5 / /proc rw - proc proc rw\n"}),
+        FakeSystem(files={**BOOKS, "/proc/1/mountinfo": "23 22 0:5 / /proc rw - proc proc rw\n"}),
         FakeSystem(files={**BOOKS, "/etc/passwd": ""}, commands={"find /": WALK}),
     ):
         with pytest.raises(Unreadable):

@@ -87,10 +87,10 @@ def test_clock_servers():
 
 
 def test_clock_daemon():
-    may = {"/proc/self/status": "Name: x\nCapEff:\t000001ffffffffff\n"}
+    may = {"/proc/1/status": "Name: x\nCapEff:\t000001ffffffffff\n"}
     system = FakeSystem(files=may, programs=[(1, ["/usr/sbin/chronyd"]), (2, ["/usr/sbin/sshd"])])
     assert probes.clock_daemon({}, system).found == ["chronyd goquorum"]
     assert probes.clock_daemon({}, FakeSystem(files=may)).found == []
     for text in ("CapEff:\t00000000a80425fb\n", ""):
         with pytest.raises(Inapplicable):
-            probes.clock_daemon({}, FakeSystem(files={"/proc/self/status": text}))
+            probes.clock_daemon({}, FakeSystem(files={"/proc/1/status": text}))

@@ -133,9 +133,9 @@ def test_the_role_sets_what_the_catalogue_expects():
 def test_data_on_other_machines():
     mounts = "/dev/sda1 / ext4 rw 0 0\nnas:/a /srv nfs4 rw 0 0\nx /y fuse.sshfs rw 0 0\nz /z fuse.lxcfs rw 0 0\n"
     table = "# nas:/b /old nfs\nnas:/c /later cifs defaults 0 0\n/dev/sda2\n"
-    seen = probes_limits.remote_storage({}, FakeSystem(files={"/proc/self/mounts": mounts, "/etc/fstab": table}))
+    seen = probes_limits.remote_storage({}, FakeSystem(files={"/proc/1/mounts": mounts, "/etc/fstab": table}))
     assert seen.found == ["/later cifs", "/srv nfs4", "/y fuse.sshfs"]
-    assert probes_limits.remote_storage({}, FakeSystem(files={"/proc/self/mounts": ""})).found == []
+    assert probes_limits.remote_storage({}, FakeSystem(files={"/proc/1/mounts": ""})).found == []
     with pytest.raises(Unreadable):
         probes_limits.remote_storage({}, FakeSystem())
 

@@ -50,7 +50,8 @@ ORDER = (
 #: Who tries to dump core, and how; root and the manager may raise the limit that others have.
 DUMPERS = {
     "administrator": (ssh, "cd /tmp; ulimit -c unlimited 2>/dev/null; sh -c 'kill -SEGV $$'; true"),
-    "root": (ssh, "cd /tmp; sudo -n prlimit --core=unlimited sh -c 'kill -SEGV $$'; true"),
+    # A session's root may not raise it, and has to ask the first process.
+    "root": (ssh, "sudo -n systemd-run --wait -q -p LimitCORE=infinity -d sh -c 'cd /tmp; kill -SEGV $$'; true"),
     "service": (
         root,
         "systemd-run --wait -q -p LimitCORE=infinity --working-directory=/tmp sh -c 'kill -SEGV $$'; true",
