@@ -48,7 +48,7 @@ print("tried", len(calls))
 """
 #: What administration needs, and must go on.
 NEEDED = (
-    "systemctl restart systemd-tmpfiles-clean.timer && systemctl is-active systemd-tmpfiles-clean.timer",
+    "systemctl restart systemd-journald.service && systemctl is-active systemd-journald.service",
     "systemctl daemon-reload",
     "nft list table inet quorum_hardening",
     "journalctl --dmesg --lines=1",
