@@ -10,7 +10,14 @@ from __future__ import annotations
 import pytest
 
 #: Files of the first stream; all others are the second.
-LOGINS = ("test_access", "test_host", "test_host_credentials", "test_host_ssh_audit", "test_system")
+LOGINS = (
+    "test_access",
+    "test_host",
+    "test_host_credentials",
+    "test_host_session",
+    "test_host_ssh_audit",
+    "test_system",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
