@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Sets kernel parameters, unloads modules, adds mount options, narrows modes, takes setuid bits away, ends swap.
   - What somebody changed on the running host is put right, though no file has changed.
+  - What an SSH session may not do itself is asked of the first process, as a unit that systemd runs.
   - What this machine does not have, or cannot set, is named in RV(lacking) with the reason and is no error.
 extends_documentation_fragment:
   - quorum.hardening.attributes
