@@ -23,7 +23,8 @@ LOGINS = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Ask for the two, unless the command line says something else."""
-    if config.option.numprocesses is None and not config.option.usepdb:
+    worker = hasattr(config, "workerinput")  # it comes past here too, and must not ask for workers of its own
+    if config.option.numprocesses is None and not worker and not config.option.usepdb:
         config.option.numprocesses, config.option.dist = 2, "loadgroup"
 
 
