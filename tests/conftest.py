@@ -19,6 +19,16 @@ from tests import evidence as _evidence
 
 evidence = _evidence.evidence
 
+#: Tests of a hardened host that touch accounts, or log in to the store's host, whose codes are good for one login each.
+LOGINS = (
+    "test_access",
+    "test_host",
+    "test_host_credentials",
+    "test_host_session",
+    "test_host_ssh_audit",
+    "test_system",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options."""
@@ -34,6 +44,17 @@ def allowed_skips() -> dict[str, str]:
     """Test id (file and name, no folder) -> reason, from ``tests/allowed-skips``."""
     lines = (Path(__file__).parent / "allowed-skips").read_text(encoding="utf-8").splitlines()
     return dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``-n 2 --dist loadgroup``, as Molecule asks for it, the tests of a hardened host run in two streams.
+
+    Most of these wait, for a refusal or a login, and use no processor meanwhile. All others stay one after the other.
+    """
+    for item in items:
+        streams = "logins" if item.path.stem in LOGINS else "wire"
+        item.add_marker(pytest.mark.xdist_group(streams if item.path.parent.name == "testinfra" else "one"))
 
 
 @pytest.hookimpl(wrapper=True)
