@@ -19,7 +19,7 @@ from tests import evidence as _evidence
 
 evidence = _evidence.evidence
 
-#: Tests of a hardened host that touch accounts, or log in to the store's host, whose codes are good for one login each.
+#: Files with tests of a hardened host that touch accounts, or log in to the store's host, whose codes are good for one login each.
 LOGINS = (
     "test_access",
     "test_host",
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Most of these wait, for a refusal or a login, and use no processor meanwhile. All others stay one after the other.
     """
     for item in items:
-        streams = "logins" if item.path.stem in LOGINS else "wire"
+        streams = "logins" if item.path.stem.removeprefix("test_") in LOGINS else "wire"
         item.add_marker(pytest.mark.xdist_group(streams if item.path.parent.name == "testinfra" else "one"))
 
 
