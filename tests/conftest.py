@@ -19,15 +19,8 @@ from tests import evidence as _evidence
 
 evidence = _evidence.evidence
 
-#: Files with tests of a hardened host that touch accounts, or log in to the store's host, whose codes are good for one login each.
-LOGINS = (
-    "test_access",
-    "test_host",
-    "test_host_credentials",
-    "test_host_session",
-    "test_host_ssh_audit",
-    "test_system",
-)
+#: Files of testinfra that touch accounts, or log in to the store's host, whose codes are good for one login each.
+LOGINS = ("access", "host", "host_credentials", "host_session", "host_ssh_audit", "system")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
