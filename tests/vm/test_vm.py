@@ -39,6 +39,8 @@ PARAMETERS = (
     ("HOST-01", "kernel.kexec_load_disabled", "1"),
     ("HOST-01", "kernel.sysrq", "0"),
     ("HOST-01", "fs.protected_regular", "2"),
+    # A file of Debian's own says 1.
+    ("HOST-01", "fs.protected_fifos", "2"),
     ("HOST-01", "net.ipv4.conf.all.accept_redirects", "0"),
     ("HOST-01", "net.ipv6.conf.default.accept_ra", "0"),
 )
