@@ -11,6 +11,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 # The tests are run from anywhere (Molecule starts them in its own folder), so they find each other by this file.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -39,15 +41,22 @@ def allowed_skips() -> dict[str, str]:
     return dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``-n 2 --dist loadgroup``, as Molecule asks for it, the tests of a hardened host run in two streams.
+class Streams(LoadScopeScheduling):
+    """Two streams for the tests of a hardened host, and one for all others.
 
-    Most of these wait, for a refusal or a login, and use no processor meanwhile. All others stay one after the other.
+    Most of the former wait, for a refusal or a login, and use no processor meanwhile.
     """
-    for item in items:
-        streams = "logins" if item.path.stem.removeprefix("test_") in LOGINS else "wire"
-        item.add_marker(pytest.mark.xdist_group(streams if item.path.parent.name == "testinfra" else "one"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        if path.parent.name != "testinfra":
+            return "one"
+        return "logins" if path.stem.removeprefix("test_") in LOGINS else "wire"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """With ``-n 2 --dist loadscope``, as Molecule asks for it: the streams."""
+    return Streams(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(wrapper=True)
