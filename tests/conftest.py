@@ -21,8 +21,9 @@ from tests import evidence as _evidence
 
 evidence = _evidence.evidence
 
-#: Files of testinfra that touch accounts, or log in to the store's host, whose codes are good for one login each.
-LOGINS = ("access", "host", "host_credentials", "host_session", "host_ssh_audit", "system")
+#: Files of testinfra that touch accounts, load the packet filter anew or read its counters, or log in to the store's
+#: host, whose codes are good for one login each.
+LOGINS = ("access", "firewall", "host", "host_credentials", "host_session", "host_ssh_audit", "system")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

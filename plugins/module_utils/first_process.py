@@ -49,4 +49,5 @@ def confined(root: str = "") -> bool:
 
 def through(argv: Sequence[str], root: str = "") -> list[str]:
     """The command, asked of the first process where this one is confined; input, output and exit code are the same."""
-    return [*ASK, *argv] if confined(root) else list(argv)
+    # systemd reads ${NAME} and $$ in the words of a command for itself.
+    return [*ASK, *(word.replace("$", "$$") for word in argv)] if confined(root) else list(argv)

@@ -27,6 +27,9 @@ from .validators import VALIDATORS, Validator, View
 # What a checker says when something that an earlier step of the same run would have brought is not there yet.
 NOT_THERE_YET = ("No such file or directory", "not found", "does not exist", "getpwnam", "getgrnam")
 
+#: Seconds for one checker. The audit's judges its rules one by one, which takes a slow machine more than a minute.
+PATIENCE = 240
+
 
 @dataclass(frozen=True)
 class Leaving:
@@ -93,7 +96,7 @@ class Stage:
         stage = tempfile.mkdtemp(prefix="stage-", dir=base)
         try:
             view = self._lay_out(validator, stage, changes, leaving)
-            outcome = self._runner(view.command(validator, program, arguments), timeout=60)
+            outcome = self._runner(view.command(validator, program, arguments), timeout=PATIENCE)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
             # The lock may live there.

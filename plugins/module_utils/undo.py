@@ -35,10 +35,10 @@ from ansible_collections.quorum.hardening.plugins.module_utils.undo_restore impo
 
 SECONDS = range(1, 3601)
 
-# What makes restored files effective, for the undos that the collection knows by name. reload-or-restart, because a
-# daemon that its new configuration has killed must come up again.
+# What makes restored files effective, for the undos that the collection knows by name. sshd is started anew: a daemon
+# that reads its files again keeps the bounds that systemd put it in, and a killed one has to come up. Sessions stay.
 COMMANDS: dict[str, list[list[str]]] = {
-    "sshd": [["systemctl", "daemon-reload"], ["systemctl", "reload-or-restart", "ssh.service"]],
+    "sshd": [["systemctl", "daemon-reload"], ["systemctl", "restart", "ssh.service"]],
 }
 
 SERVICE = """\

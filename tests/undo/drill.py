@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The drill: shut the controller out of a host and take the time until the host is back by itself.
 
-For each change (packet filter, sshd, sudo, PAM) with the controller alive, and killed right after the change; for some
-with the host rebooted, too. Run from the repository's root with the lab up:
+For each change (packet filter, sshd, what systemd lets sshd do, sudo, PAM) with the controller alive, and killed right
+after the change; for some with the host rebooted, too. Run from the repository's root with the lab up:
 
     python -m tests.undo.drill [--seconds 45] [--hosts database,tessera]
 
@@ -33,9 +33,12 @@ SHUT = "TASK [The door is shut]"
 CHANGES = {
     "nftables": ("/etc/quorum.hardening/firewall.nft",),
     "sshd": ("/etc/ssh/sshd_config",),
+    "bounds": ("/etc/systemd/system/ssh.service.d/drill.conf",),
     "sudoers": ("/etc/sudoers",),
     "pam": ("/etc/pam.d/common-account",),
 }
+#: The undo of a change that has none of its own name.
+UNDO = {"bounds": "sshd"}
 #: What becomes of the controller, and the changes for which it is tried.
 CONTROLLERS = {
     "alive": tuple(CHANGES),
@@ -138,7 +141,7 @@ def look(host: str) -> list[dict[str, Any]]:
 def clean(host: str) -> None:
     """Remove the drill's own traces, out of band."""
     state = "/var/lib/quorum.hardening"
-    paths = ("overlay/undo_drill.json", *(f"undo/{change}/fired.json" for change in CHANGES))
+    paths = ("overlay/undo_drill.json", *(f"undo/{UNDO.get(change, change)}/fired.json" for change in CHANGES))
     driver.sh(host, "rm -f " + " ".join(f"{state}/{path}" for path in paths))
 
 
@@ -163,7 +166,7 @@ def judge(outcome: Outcome, process: subprocess.Popen[bytes], begun: float, befo
     outcome = replace(outcome, seconds=round(time.monotonic() - begun, 1))
     if outcome.controller == "alive" and process.wait(timeout=60) == 0:
         return replace(outcome, problem="the run claims success")
-    told = [record for record in look(host) if record["name"] == outcome.change]
+    told = [record for record in look(host) if record["name"] == UNDO.get(outcome.change, outcome.change)]
     reason = told[0]["reason"] if told else ""
     outcome = replace(outcome, reason=reason)
     if reason != ("boot" if "rebooted" in outcome.controller else "timer"):
@@ -187,6 +190,7 @@ def drill(change: str, controller: str, host: str, seconds: int) -> Outcome:
     values = {
         "drill_host": host,
         "drill_change": change,
+        "drill_undo": UNDO.get(change, change),
         "drill_seconds": outcome.undo_seconds,
         "drill_alive": controller == "alive",
         "drill_jump": driver.address("jump"),

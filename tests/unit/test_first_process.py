@@ -44,3 +44,8 @@ def test_what_the_first_process_sees(tmp_path: Path) -> None:
     assert seen("/proc/sys/a", str(tmp_path)) == f"{tmp_path}/proc/sys/a"
     (tmp_path / "proc/1/root/proc/1").mkdir(parents=True)
     assert seen("/proc/sys/a", str(tmp_path)) == f"{tmp_path}/proc/1/root/proc/sys/a"
+
+
+def test_systemd_reads_no_variable_into_the_words(tmp_path: Path) -> None:
+    root = host(tmp_path)
+    assert through(["sh", "-c", 'echo ${A} $$ "$B"'], root)[-1] == 'echo $${A} $$$$ "$$B"'

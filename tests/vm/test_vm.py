@@ -184,7 +184,8 @@ def test_an_undo_that_nobody_confirmed_fires_at_the_next_boot() -> None:
     """Shut the controller out with the real module, kill the run, reboot: the host is as it was, and says so."""
     filters = "nft -s -t list table inet quorum_hardening; cat /etc/quorum.hardening/firewall.nft"
     before = root(filters).out
-    values = {"drill_host": "vm", "drill_change": "nftables", "drill_seconds": FAR, "drill_alive": False}
+    change = {"drill_change": "nftables", "drill_undo": "nftables"}
+    values = {"drill_host": "vm", "drill_seconds": FAR, "drill_alive": False, **change}
     playbook = ROOT / "tests/undo/lockout.yml"
     command = ["ansible-playbook", "-i", str(INVENTORY), str(playbook), "-e", json.dumps(values)]
     RUNS.mkdir(parents=True, exist_ok=True)
