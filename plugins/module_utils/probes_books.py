@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .accounts import NO_SHELLS
 from .accounts_book import FIRST_PERSON
@@ -14,6 +15,16 @@ from .probing import Args, Observation, Unreadable
 from .system import System
 
 DAY = 86400
+#: Fields of a line in each book, and which of them are numbers.
+BOOKS: Mapping[str, tuple[int, tuple[int, ...]]] = {
+    "passwd": (7, (2, 3)),
+    "group": (4, (2,)),
+    "shadow": (9, ()),
+    "gshadow": (4, ()),
+}
+#: As every reader understands it: the C library takes a sign or a blank before it as well.
+NUMBER = re.compile(r"0|[1-9][0-9]*", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9_.@+-]{1,32}\$?", re.ASCII)
 #: Of an account that has no home on purpose.
 NO_HOME = "/nonexistent"
 HOME_MODE = 0o750
@@ -22,11 +33,30 @@ DOT_MODE = 0o644
 DOT_FILES = {".forward": 0, ".rhost": 0, ".rhosts": 0, ".netrc": 0o600, ".bash_history": 0o600}
 
 
-def _rows(system: System, name: str, fields: int) -> list[list[str]]:
+def _lines(system: System, name: str) -> list[tuple[int, list[str]]]:
+    """Number and fields of each line that says something; the C library passes over the others too."""
     text = system.read(f"/etc/{name}")
     if text is None:
         raise Unreadable(f"/etc/{name}: not there")
-    return [row for row in (line.split(":") for line in text.splitlines()) if len(row) >= fields]
+    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+    return [(number, line.split(":")) for number, line in lines if not line.lstrip().startswith("#")]
+
+
+def _rows(system: System, name: str) -> list[list[str]]:
+    return [row for _number, row in _lines(system, name) if len(row) >= BOOKS[name][0]]
+
+
+def _malformed(system: System) -> list[str]:
+    """Lines that programs may read in different ways, by book and first field, or by number where that is no name."""
+    found = []
+    for book, (fields, numbers) in BOOKS.items():
+        # Without gshadow groups have no passwords; that the others are there has been seen.
+        for place, row in _lines(system, book) if system.stat(f"/etc/{book}") else []:
+            whole = len(row) == fields and all(NUMBER.fullmatch(row[index]) for index in numbers)
+            if not whole or not row[0] or row[0] != row[0].strip():
+                known = len(row) > 1 and NAME.fullmatch(row[0])
+                found.append(f"{book} {row[0]}" if known else f"{book} line {place}")
+    return found
 
 
 def _twice(pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -40,16 +70,19 @@ def _twice(pairs: Iterable[tuple[str, str]]) -> list[str]:
 def book_faults(_args: Args, system: System) -> Observation:
     """Where the books of accounts contradict themselves, or say what they must not.
 
-    found: unshadowed (accounts whose password is not in shadow), groupless (of a group that is not there), root_group
-    (others of group 0, and other groups of that number), shadow (members of the group that reads it), twice (numbers
-    and names), future (accounts whose password is of a day to come), shells (those in /etc/shells that are none).
+    found: malformed (lines that lack fields or have more, or whose number is none: programs that skip them overlook an
+    account that logs in all the same), unshadowed (accounts whose password is not in shadow), groupless (of a group
+    that is not there), root_group (others of group 0, and other groups of that number), shadow (members of the group
+    that reads it), twice (numbers and names), future (accounts whose password is of a day to come), shells (those in
+    /etc/shells that are none).
     """
-    people, groups = _rows(system, "passwd", 7), _rows(system, "group", 4)
+    people, groups = _rows(system, "passwd"), _rows(system, "group")
     numbers = {row[0]: row[2] for row in groups}
     readers = {name for row in groups if row[0] == "shadow" for name in row[3].split(",") if name}
     today = int(time.time() // DAY)
-    dates = [(row[0], row[2]) for row in _rows(system, "shadow", 3)]
+    dates = [(row[0], row[2]) for row in _rows(system, "shadow")]
     found = {
+        "malformed": _malformed(system),
         "unshadowed": [row[0] for row in people if row[1] != "x"],
         "groupless": [row[0] for row in people if row[3] not in numbers.values()],
         "root_group": [row[0] for row in people if row[3] == "0" and row[0] != "root"]
@@ -63,7 +96,8 @@ def book_faults(_args: Args, system: System) -> Observation:
         "shells": [line for line in (system.read("/etc/shells") or "").split() if line.endswith("/nologin")],
     }
     return Observation(
-        {name: sorted(values) for name, values in found.items()}, "/etc/passwd, /etc/shadow, /etc/group, /etc/shells"
+        {name: sorted(values) for name, values in found.items()},
+        "/etc/passwd, /etc/shadow, /etc/group, /etc/gshadow, /etc/shells",
     )
 
 
@@ -81,7 +115,7 @@ def open_homes(_args: Args, system: System) -> Observation:
     Of root, and of everybody who has a shell and is no service.
     """
     wrong = []
-    for name, _password, uid, gid, _comment, home, shell in (row[:7] for row in _rows(system, "passwd", 7)):
+    for name, _password, uid, gid, _comment, home, shell in (row[:7] for row in _rows(system, "passwd")):
         if shell in NO_SHELLS or home == NO_HOME or not uid.isdigit() or 0 < int(uid) < FIRST_PERSON:
             continue
         seen = system.stat(home)

@@ -16,7 +16,13 @@ PASSWD = (
 )
 GROUP = "root:x:0:\nshadow:x:42:\nops:x:1000:ops\ngames:x:60:\n"
 SHADOW = "root:*:20000:0:99999:7:::\nops:$y$x:20000:0:99999:7:::\nsshd:!:::::::\n"
-BOOKS = {"/etc/passwd": PASSWD, "/etc/group": GROUP, "/etc/shadow": SHADOW, "/etc/shells": "# c\n/bin/sh\n"}
+BOOKS = {
+    "/etc/passwd": PASSWD,
+    "/etc/group": GROUP,
+    "/etc/shadow": SHADOW,
+    "/etc/gshadow": "root:*::\nshadow:*::\nops:!::ops\n",
+    "/etc/shells": "# c\n/bin/sh\n",
+}
 
 
 def faults(**more):
@@ -39,10 +45,29 @@ def faults(**more):
         ({"passwd": "ops:x:1001:1000::/:/bin/sh\n"}, {"twice": ["user ops: 1000, 1001"]}),
         ({"shadow": "bob:*:99999:0:99999:7:::\n"}, {"future": ["bob"]}),
         ({"shells": "/usr/sbin/nologin\n"}, {"shells": ["/usr/sbin/nologin"]}),
+        ({"passwd": "toor::0:0::/root\n"}, {"malformed": ["passwd toor"]}),
+        ({"passwd": "bob:x:1001:1000::/:/bin/sh:\n"}, {"malformed": ["passwd bob"]}),
+        ({"passwd": "bob:x:+0:1000::/:/bin/sh\n"}, {"malformed": ["passwd bob"]}),
+        ({"passwd": "bob:x: 0:1000::/:/bin/sh\n"}, {"malformed": ["passwd bob"]}),
+        ({"passwd": "bob:x:00:1000::/:/bin/sh\n"}, {"malformed": ["passwd bob"]}),
+        ({"passwd": " ops:x:1001:1000::/:/bin/sh\n"}, {"malformed": ["passwd line 4"]}),
+        ({"passwd": ":x:1001:1000::/:/bin/sh\n"}, {"malformed": ["passwd line 4"]}),
+        ({"passwd": "\n# a remark\n \n  # another\n"}, {}),
+        ({"group": "wheel:x:-1:\n"}, {"malformed": ["group wheel"]}),
+        ({"group": "wheel:x:7\n"}, {"malformed": ["group wheel"]}),
+        ({"shadow": "bob:$y$secret:1:0\n"}, {"malformed": ["shadow bob"]}),
+        ({"shadow": "$y$j9T$secret\n"}, {"malformed": ["shadow line 4"]}),
+        ({"shadow": "$y$j9T$secret:1:2\n"}, {"malformed": ["shadow line 4"]}),
+        ({"gshadow": "ops:!:ops\n"}, {"malformed": ["gshadow ops"]}),
     ],
 )  # fmt: skip
 def test_books_that_contradict_themselves(more, wrong):
     assert faults(**more) == wrong
+
+
+def test_groups_need_no_passwords():
+    found = probes_books.book_faults({}, FakeSystem(files={n: t for n, t in BOOKS.items() if n != "/etc/gshadow"})).found
+    assert not any(found.values())
 
 
 def test_a_book_that_is_not_there():
