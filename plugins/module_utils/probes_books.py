@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from .accounts import NO_SHELLS
 from .accounts_book import FIRST_PERSON
-from .probing import Args, Observation, Unreadable
+from .probing import Absent, Args, Observation, Unreadable
 from .system import System
 
 DAY = 86400
@@ -29,8 +29,11 @@ NAME = re.compile(r"[A-Za-z0-9_.@+-]{1,32}\$?", re.ASCII)
 NO_HOME = "/nonexistent"
 HOME_MODE = 0o750
 DOT_MODE = 0o644
+JOURNAL_MODE = 0o640
 #: Dot file -> widest mode; one of 0 lets others in by its mere being there.
 DOT_FILES = {".forward": 0, ".rhost": 0, ".rhosts": 0, ".netrc": 0o600, ".bash_history": 0o600}
+#: What find is to report of a home: dot files, and links by such a name.
+DOTS = ["-xdev", "-name", ".*", "(", "-type", "f", "-o", "-type", "l", ")", "-printf", "%y %Y %m %U %G %p\\0"]
 
 
 def _lines(system: System, name: str) -> list[tuple[int, list[str]]]:
@@ -67,6 +70,12 @@ def _twice(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{key}: {', '.join(entries)}" for key, entries in sorted(seen.items()) if len(entries) > 1]
 
 
+def _shells(text: str) -> list[str]:
+    """The first word of each line, without remarks: so the C library reads them."""
+    words = (line.partition("#")[0].split() for line in text.splitlines())
+    return [line[0] for line in words if line]
+
+
 def book_faults(_args: Args, system: System) -> Observation:
     """Where the books of accounts contradict themselves, or say what they must not.
 
@@ -93,7 +102,7 @@ def book_faults(_args: Args, system: System) -> Observation:
         + [f"user {each}" for each in _twice((row[0], row[2]) for row in people)]
         + [f"group {each}" for each in _twice((row[0], row[2]) for row in groups)],
         "future": [name for name, day in dates if day.isdigit() and int(day) > today],
-        "shells": [line for line in (system.read("/etc/shells") or "").split() if line.endswith("/nologin")],
+        "shells": [shell for shell in _shells(system.read("/etc/shells") or "") if shell.endswith("/nologin")],
     }
     return Observation(
         {name: sorted(values) for name, values in found.items()},
@@ -101,12 +110,19 @@ def book_faults(_args: Args, system: System) -> Observation:
     )
 
 
-def _dot_fault(mode: int, path: str) -> str:
+def _dot_faults(line: str, owner: str) -> list[str]:
+    """Faults of one thing that find has met: kind, kind of what it leads to, mode, uid, gid and path."""
+    kind, target, mode, uid, gid, path = line.split(" ", 5)
     name = path.rpartition("/")[2]
     most = DOT_FILES.get(name, DOT_MODE)
     if not most:
-        return f"{path} is there"
-    return f"{path} is {mode:04o}, at most {most:04o}" if mode & ~most else ""
+        return [f"{path} is there"]
+    if kind == "l":
+        # What is no secret may lie elsewhere, and a history that leads to /dev/null is none.
+        return [f"{path} is a symbolic link"] if name in DOT_FILES and target == "f" else []
+    strange = f"{path} is of {uid}:{gid}, not {owner}" if f"{uid}:{gid}" != owner else ""
+    wide = f"{path} is {int(mode, 8):04o}, at most {most:04o}" if int(mode, 8) & ~most else ""
+    return [fault for fault in (wide, strange) if fault]
 
 
 def open_homes(_args: Args, system: System) -> Observation:
@@ -119,32 +135,39 @@ def open_homes(_args: Args, system: System) -> Observation:
         if shell in NO_SHELLS or home == NO_HOME or not uid.isdigit() or 0 < int(uid) < FIRST_PERSON:
             continue
         seen = system.stat(home)
+        if seen is not None and seen.kind == "link" and seen.uid in (0, int(uid)):
+            # What it leads to.
+            seen = system.stat(f"{home}/.")
         if seen is None or seen.kind != "directory":
             wrong.append(f"{home} of {name} is no directory")
             continue
         if seen.uid != int(uid) or seen.mode & 0o777 & ~HOME_MODE:
             wrong.append(f"{home} is {seen.mode:04o} {system.user(seen.uid)}, at most {HOME_MODE:04o} {name}")
-        done = system.run(["find", home, "-xdev", "-type", "f", "-name", ".*", "-printf", "%m %U %G %p\\0"])
+        done = system.run(["find", "-H", home, *DOTS])
         # A file that goes while it is looked at makes find complain.
         if done.code not in (0, 1):
             raise Unreadable(f"find {home}: {done.err.strip() or done.code}")
-        for mode, owner, group, path in (line.split(" ", 3) for line in done.out.split("\0") if line.count(" ") > 2):
-            strange = f"{path} is of {owner}:{group}, not {uid}:{gid}" if (owner, group) != (uid, gid) else ""
-            wrong += [fault for fault in (_dot_fault(int(mode, 8), path), strange) if fault]
+        for line in done.out.split("\0"):
+            wrong += _dot_faults(line, f"{uid}:{gid}") if line.count(" ") > 4 else []
     more = [f"and {len(wrong) - 20} more"] if len(wrong) > 20 else []
     return Observation([*sorted(wrong)[:20], *more], "/etc/passwd, the homes")
 
 
 def open_journals(args: Args, system: System) -> Observation:
-    """Files of a journal that others may read, or anybody but root change. args: path. found: sorted "path mode"."""
-    top, most = str(args["path"]), 0o640
+    """Files of a journal that others may read, or anybody but root change.
+
+    args: path (that outlives a reboot, and must be there), passing (that need not). found: sorted "path mode".
+    """
+    lasting, passing = str(args["path"]), str(args["passing"])
+    if system.listdir(lasting) is None:
+        raise Absent(f"there is no {lasting}")
     wrong = []
-    for machine in system.listdir(top) or []:
-        for name in system.listdir(f"{top}/{machine}") or []:
-            seen = system.stat(f"{top}/{machine}/{name}")
-            if seen is not None and seen.kind == "file" and (seen.uid != 0 or seen.mode & ~most):
-                wrong.append(f"{top}/{machine}/{name} {seen.mode:04o}")
-    return Observation(sorted(wrong), top)
+    for folder in (f"{top}/{machine}" for top in (lasting, passing) for machine in system.listdir(top) or []):
+        for path in (f"{folder}/{name}" for name in system.listdir(folder) or []):
+            seen = system.stat(path)
+            if seen is not None and seen.kind == "file" and (seen.uid != 0 or seen.mode & ~JOURNAL_MODE):
+                wrong.append(f"{path} {seen.mode:04o}")
+    return Observation(sorted(wrong), f"{lasting}, {passing}")
 
 
 PROBES = {"book_faults": book_faults, "open_homes": open_homes, "open_journals": open_journals}
