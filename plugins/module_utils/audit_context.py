@@ -24,6 +24,8 @@ _LISTENERS = {
 }
 #: What the client listens on with every address, because it has no option for less; the packet filter narrows it.
 _EVERYWHERE = ("p2p",)
+#: What sudo lets administrators do without a password everywhere: the first one cannot be asked for.
+_FREE = tuple(f"/usr/local/sbin/quorum-credentials {what}" for what in ("second-factor", "password", "status"))
 #: Variables of the host, beside the model, that ``audit_context`` looks at.
 VARIABLES = (
     "goquorum_cors_domains",
@@ -47,6 +49,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
     tunnels = {user["name"]: list(user["keys"]) for user in views.tunnel_users(c, host)}
     second_factor = wants_second_factor(me.duties, me.skip_controls, variables.get("host_ssh_second_factor"))
     people = {person.name: list(person.keys) for person in me.administrators}
+    asks = truth(variables.get("host_sudo_asks"), default=True)
     patch = patching(c, host, variables)
     return {
         "host": host,
@@ -65,7 +68,8 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "second_factor": second_factor,
         "ssh_methods": ["publickey,keyboard-interactive:pam" if second_factor else "publickey"],
         "ssh_keyboard": "yes" if second_factor else "no",
-        "sudo_asks": truth(variables.get("host_sudo_asks"), default=True),
+        "sudo_asks": asks,
+        "sudo_free": [*_FREE, *([] if asks else ["ALL"])],
         "jump_addresses": views.jump_addresses(c),
         "ssh_sources": _sources(c, me, 22),
         "rpc_sources": _sources(c, me, me.ports["rpc"]),

@@ -104,12 +104,17 @@ def _who(entry: Mapping[str, Any]) -> str:
     return f"!{name}" if entry.get("negated") else name
 
 
+def _command(entry: Mapping[str, Any]) -> str:
+    name = str(entry["command"]) if "command" in entry else json.dumps(entry, sort_keys=True)
+    return f"!{name}" if entry.get("negated") else name
+
+
 def sudo_rules(args: Args, system: System) -> Observation:
     """Whom sudo lets do anything, as sudo itself reads all of its files. args: settings (names of Defaults).
 
-    found: grants (users and %groups of any rule), unasked (those of them with a command without a password), asks
-    (whether every rule for all commands wants one), exceptions (Defaults for some users, hosts or commands only),
-    settings (name -> value, None where it is not set).
+    found: grants (users and %groups of any rule), unasked (those of them with a command without a password), free
+    (these commands, as the rules have them), asks (whether every rule for all commands wants one), exceptions (Defaults
+    for some users, hosts or commands only), settings (name -> value, None where it is not set).
     """
     path = "/etc/sudoers"
     if system.stat(path) is None:
@@ -127,21 +132,23 @@ def sudo_rules(args: Args, system: System) -> Observation:
         for name, value in ((name, value) for option in row.get("Options", []) for name, value in option.items()):
             if name in settings:
                 settings[name] = value
-    grants, unasked, asks = set(), set(), True
+    grants, unasked, free = set(), set(), set()
     for row in rules.get("User_Specs", []):
         who = {_who(entry) for entry in row.get("User_List", [])}
         grants |= who
-        free = [
-            command.get("Commands", [])
+        commands = {
+            _command(entry)
             for command in row.get("Cmnd_Specs", [])
             if any(option.get("authenticate") is False for option in command.get("Options", []))
-        ]
-        unasked |= who if free else set()
-        asks = asks and not any({"command": "ALL"} in commands for commands in free)
+            for entry in command.get("Commands", [])
+        }
+        unasked |= who if commands else set()
+        free |= commands
     found = {
         "grants": sorted(grants),
         "unasked": sorted(unasked),
-        "asks": asks,
+        "free": sorted(free),
+        "asks": "ALL" not in free,
         "exceptions": exceptions,
         "settings": settings,
     }

@@ -95,6 +95,7 @@ def test_whom_sudo_serves():
     assert seen.found == {
         "grants": ["!bob", "%quorum-admin", "root", '{"useralias": "X"}'],
         "unasked": ["%quorum-admin"],
+        "free": ["ALL"],
         "asks": False,
         "exceptions": ['[{"username": "bob"}]'],
         "settings": {"use_pty": True, "logfile": None},
@@ -115,6 +116,20 @@ def test_a_command_without_a_password_is_not_all_of_them():
     system = FakeSystem(files={"/etc/sudoers": ""}, commands={"cvtsudoers": rules(spec)})
     found = probes_access.sudo_rules({"settings": []}, system).found
     assert (found["unasked"], found["asks"]) == (["%quorum-admin"], True)
+    assert found["free"] == ["/usr/local/sbin/quorum-credentials status"]
+
+
+def test_each_command_without_a_password_is_named():
+    free = [{"command": "/bin/sh"}, {"command": "/bin/ls", "negated": True}, {"cmndalias": "X"}]
+    spec = {
+        "User_List": [{"usergroup": "quorum-admin"}],
+        "Cmnd_Specs": [{"Options": [{"authenticate": False}], "Commands": free}, {"Commands": [{"command": "ALL"}]}],
+    }
+    text = rules(spec, defaults=[{"Options": [{"exempt_group": "quorum-admin"}]}])
+    system = FakeSystem(files={"/etc/sudoers": ""}, commands={"cvtsudoers": text})
+    found = probes_access.sudo_rules({"settings": ["exempt_group"]}, system).found
+    assert (found["free"], found["asks"]) == (["!/bin/ls", "/bin/sh", '{"cmndalias": "X"}'], True)
+    assert found["settings"] == {"exempt_group": "quorum-admin"}
 
 
 def test_sudo_that_is_not_there_or_cannot_be_read():

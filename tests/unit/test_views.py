@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
+from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -19,6 +21,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.entities import H
 from ansible_collections.quorum.hardening.plugins.module_utils.model import build
 from ansible_collections.quorum.hardening.plugins.module_utils.plain import plain
 
+ROLES = Path(__file__).resolve().parents[2] / "roles"
 FILTERS = FilterModule().filters()
 
 
@@ -91,6 +94,17 @@ def test_context_of_the_store() -> None:
     assert context["vhosts"] == ["a"]
     assert context["cors_domains"] == []
     assert context["enode"] == ""
+
+
+@pytest.mark.parametrize(("asks", "tag"), [(True, "PASSWD"), (False, "NOPASSWD")])
+def test_commands_without_a_password_are_those_of_our_own_sudoers(asks: bool, tag: str) -> None:
+    rules = (ROLES / "host/overlay/etc/sudoers.j2").read_text(encoding="utf-8")
+    rules = re.sub(r"\{\{ 'PASSWD' if host_sudo_asks.*? \}\}", tag, rules)
+    free = [what for line in rules.splitlines() for what in line.partition(" NOPASSWD: ")[2].split(", ") if what]
+    context = audit_context(consortium(), "vault", {"host_sudo_asks": asks})
+    assert context["sudo_asks"] is asks
+    assert len(free) > 2
+    assert sorted(context["sudo_free"]) == sorted(free)
 
 
 def test_sockets_of_a_host() -> None:
