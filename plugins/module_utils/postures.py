@@ -182,7 +182,10 @@ class Posture:
         return bind
 
     def paths(self, wanted: Iterable[Mapping[str, str]], names: Names) -> None:
-        """Owner, group (where one is named) and widest mode of what is there; a tighter mode is left alone."""
+        """Owner, group and widest mode of what is there; a tighter mode is left alone.
+
+        Without a group it is somebody's home: that group stays, and what is another's already is not given away.
+        """
         for row in wanted:
             path, uid = row["path"], names.user(row["owner"])
             try:
@@ -195,6 +198,9 @@ class Posture:
                 continue
             if stat.S_ISLNK(seen.st_mode):
                 self.plan.lacking[path] = "is a symbolic link"
+                continue
+            if not row.get("group") and seen.st_uid != uid:
+                self.plan.lacking[path] = f"belongs to {names.of(seen.st_uid, seen.st_gid)} and not to {row['owner']}"
                 continue
             mode = stat.S_IMODE(seen.st_mode)
             after = mode & int(row["mode"], 8)

@@ -62,7 +62,7 @@ options:
         type: str
         required: true
       group:
-        description: Name of the group. Without it the group stays as it is.
+        description: Name of the group. Without it the group stays, and what belongs to somebody else is left alone.
         type: str
       mode:
         description: The widest mode, as a quoted octal number. A tighter one is left alone.

@@ -191,6 +191,17 @@ def test_without_a_group_the_group_stays(host: Host) -> None:
     assert home.stat().st_mode & 0o7777 == 0o750
 
 
+def test_a_home_of_somebody_else_is_not_given_away(host: Host) -> None:
+    host.write("/home/ops", "", 0o755)
+    other = next(row.pw_name for row in pwd.getpwall() if row.pw_uid != os.getuid())
+    posture = host.posture()
+    posture.paths([{"path": "/home/ops", "owner": other, "mode": "0750"}], Names())
+    assert (told(posture), posture.plan.lacking) == ({}, {"/home/ops": f"belongs to {ME}:{MINE} and not to {other}"})
+    posture = host.posture()
+    posture.paths([{"path": "/home/ops", "owner": other, "group": MINE, "mode": "0750"}], Names())
+    assert list(told(posture)) == ["/home/ops"]
+
+
 def test_a_file_that_goes_meanwhile_is_an_error_that_names_it(host: Host) -> None:
     gone = host.write("/etc/shadow", "", 0o666)
     posture = host.posture()
