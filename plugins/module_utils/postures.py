@@ -38,23 +38,32 @@ OVERRIDE = ("dpkg-statoverride", "--force-statoverride-add", "--add")
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing to put right: what it is about, the state before and after, and what does it."""
+class Difference:
+    """What differs from the wish, and the state before and after."""
 
     what: str
     before: str
     after: str
+
+
+@dataclass(frozen=True)
+class Step(Difference):
+    """One thing to put right, and what does it."""
+
     do: Callable[[], None]
-    #: Of a kernel parameter: the file that ``after`` is written to, with all others of its kind in one call.
-    file: str = ""
 
 
 @dataclass
 class Plan:
-    """Steps in the order of doing, and what cannot be had on this machine, with the reason."""
+    """Parameters with the file of each, steps in the order of doing, and what cannot be had here, with the reason."""
 
+    parameters: list[tuple[str, Difference]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     lacking: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def differences(self) -> list[Difference]:
+        return [*(one for _file, one in self.parameters), *self.steps]
 
     def add(self, what: str, before: str, after: str, do: Callable[[], None]) -> None:
         """Append one step."""
@@ -125,19 +134,19 @@ class Posture:
         if not os.access(seen(path[len(self._root) :], self._root), os.W_OK):
             self.plan.lacking[name] = "read-only here"
             return
-        self.plan.steps.append(Step(name, before, value, _nothing, path))
+        self.plan.parameters.append((path, Difference(name, before, value)))
 
     def _write_parameters(self) -> None:
-        steps = {step.file: step for step in self.plan.steps if step.file}
-        if not steps:
+        wanted = dict(self.plan.parameters)
+        if not wanted:
             return
         command = through([sys.executable or "/usr/bin/python3", "-I", "-c", WRITER], self._root)
-        done = must(self._run, command, json.dumps({path: step.after for path, step in steps.items()}), PATIENCE)
+        done = must(self._run, command, json.dumps({path: one.after for path, one in wanted.items()}), PATIENCE)
         for path, number in json.loads(done.out).items():
-            step = steps[path]
+            one = wanted[path]
             if number not in (errno.EPERM, errno.EACCES, errno.EROFS):
-                raise HostError(f"{step.what} = {step.after}: {os.strerror(number)}")
-            self.plan.lacking[step.what] = "the kernel does not let it be changed until the next boot"
+                raise HostError(f"{one.what} = {one.after}: {os.strerror(number)}")
+            self.plan.lacking[one.what] = "the kernel does not let it be changed until the next boot"
 
     def modules(self, unwanted: Iterable[str]) -> None:
         """Unload what is loaded and not in use; what is in use is said."""
@@ -289,7 +298,3 @@ class Posture:
                 step.do()
             except OSError as problem:
                 raise HostError(f"{step.what}: {problem.strerror}") from problem
-
-
-def _nothing() -> None:
-    """What is left to do of a kernel parameter once all of them have been written."""

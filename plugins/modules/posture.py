@@ -162,8 +162,8 @@ def main() -> None:
                 posture.carry_out()
     except (HostError, OSError, ValueError) as problem:
         module.fail_json(msg=f"posture: {problem}")
-    steps, lacking = posture.plan.steps, posture.plan.lacking
-    steps = [step for step in steps if step.what not in lacking]
+    lacking = posture.plan.lacking
+    steps = [one for one in posture.plan.differences if one.what not in lacking]
     module.exit_json(
         changed=bool(steps),
         done=[{"what": step.what, "before": step.before, "after": step.after} for step in steps],

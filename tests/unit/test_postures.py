@@ -56,7 +56,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def told(posture: Posture) -> dict[str, tuple[str, str]]:
-    return {step.what: (step.before, step.after) for step in posture.plan.steps}
+    return {step.what: (step.before, step.after) for step in posture.plan.differences}
 
 
 def test_parameters_are_set_on_every_interface_and_what_is_lacking_is_said(host: Host) -> None:
