@@ -30,7 +30,7 @@ DEEDS = {
 @pytest.fixture(scope="module", autouse=True)
 def recorded() -> str:
     """A moment just before; records of earlier tests do not count."""
-    moment = root("LC_ALL=C date '+%m/%d/%Y %H:%M:%S'").out.strip()
+    moment = root("LC_ALL=C date '+%m/%d/%y %H:%M:%S'").out.strip()
     for script in DEEDS.values():
         done = ssh(script)
         assert done.ok, done.err
@@ -60,7 +60,8 @@ def test_nobody_changes_the_rules_before_the_next_boot() -> None:
     assert len(before.splitlines()) > 50
     for words in ("-D", "-e 0", "-a never,exit -F auid=0", "-b 64"):
         refused = root(f"auditctl {words}")
-        assert not refused.ok, f"auditctl {words} was obeyed"
+        # Of a rule to add, auditctl says so and ends well; the list below says whether it was obeyed.
+        assert not refused.ok or "immutable" in refused.err, f"auditctl {words} was obeyed"
     assert root("auditctl -l").out == before
     assert "enabled 2" in root("auditctl -s").out
 
