@@ -25,7 +25,7 @@ for place in sys.argv[1:]:
     one = socket.socket(); one.setblocking(False); kept.append(one)
     if one.connect_ex((address, int(port))) in (0, 115):
         waiting.register(one, selectors.EVENT_WRITE, place)
-end = time.monotonic() + 3
+end = time.monotonic() + 4
 while waiting.get_map() and time.monotonic() < end:
     for key, _events in waiting.select(0.5):
         waiting.unregister(key.fileobj)

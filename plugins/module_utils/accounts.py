@@ -211,6 +211,11 @@ def _show_out(made: Plan, book: Book, name: str) -> None:
         made.removed.append(name)
 
 
+def logs_in_nowhere(account: Account) -> bool:
+    """Whether no password is to fit: a service's account, or anybody's but root's without a shell."""
+    return account.system or (account.uid != 0 and account.shell in NO_SHELLS)
+
+
 def _sober(made: Plan, book: Book, account: Account, listed: bool) -> None:
     """Nobody has more than the account is for: no second root, no shell for a service, no open door."""
     name = account.name
@@ -220,8 +225,7 @@ def _sober(made: Plan, book: Book, account: Account, listed: bool) -> None:
     if account.system and account.shell not in NO_SHELLS:
         made.change(name, f"shell {NO_SHELLS[0]}", ["usermod", "--shell", NO_SHELLS[0], "--", name])
     open_to_all = not account.password
-    no_login = account.system or (account.uid != 0 and account.shell in NO_SHELLS)
-    if open_to_all or (no_login and account.password != SHADOWED and account.password[0] not in "!*"):
+    if open_to_all or (logs_in_nowhere(account) and account.password != SHADOWED and account.password[0] not in "!*"):
         # Listed people come in by key, which a lock would shut out where PAM is not asked.
         shut = ["usermod", "--password", "*", "--", name] if listed else ["usermod", "--lock", "--", name]
         made.change(name, "no password fits", shut)

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from . import pam_check
-from .accounts import NO_SHELLS, SHADOWED
+from .accounts import NO_SHELLS, SHADOWED, logs_in_nowhere
 from .accounts_book import Account, Book, parse
 from .accounts_host import BY_NAME
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable
@@ -51,9 +51,7 @@ def account_state(args: Args, system: System) -> Observation:
         "empty": [account.name for account in book.accounts.values() if not account.password],
         "shells": [f"{account.name} {account.shell}" for account in services if account.shell not in NO_SHELLS],
         "passwords": [
-            account.name
-            for account in book.accounts.values()
-            if (account.system or (account.uid != 0 and account.shell in NO_SHELLS)) and _opens(account)
+            account.name for account in book.accounts.values() if logs_in_nowhere(account) and _opens(account)
         ],
         "powerful": [
             f"{name} {group}"

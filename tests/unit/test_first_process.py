@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ def host(root: Path, own: str = "mnt:[2]", rise: str = "0", booted: bool = True)
     [({}, True), ({"own": "mnt:[1]"}, False), ({"rise": "1"}, False), ({"booted": False}, False)],
     ids=["session", "mounts of the machine", "sandbox of a service", "no systemd"],
 )
-def test_only_a_session_asks_the_first_process(tmp_path: Path, given: dict[str, object], asks: bool) -> None:
-    root = host(tmp_path, **given)  # type: ignore[arg-type]
+def test_only_a_session_asks_the_first_process(tmp_path: Path, given: dict[str, Any], asks: bool) -> None:
+    root = host(tmp_path, **given)
     assert confined(root) is asks
     command = through(["mount", "-o", "remount,ro", "--", "/mnt"], root)
     assert command[-5:] == ["mount", "-o", "remount,ro", "--", "/mnt"]

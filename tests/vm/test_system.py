@@ -9,9 +9,9 @@ from tests.vm.machine import root, ssh
 
 pytestmark = pytest.mark.evidence("HOST-01", "proven", hosts=["vm"])
 
-#: Modules that a distribution's kernel brings, and what asks for each without anybody naming it.
+#: Modules that a distribution's kernel brings, and that no duty needs.
 FORBIDDEN = ("usb_storage", "sctp", "dccp", "cramfs", "udf", "firewire_core")
-#: Mount -> what everybody could do there before.
+#: Places that everybody may write to.
 OPEN = ("/tmp", "/var/tmp", "/dev/shm")
 
 
