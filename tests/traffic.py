@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import shlex
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.driver import PATIENCE, reaches, sh
+from tests.driver import PATIENCE, ROOT, reaches, sh
 
 #: Accepts and holds whatever comes to a port.
 LISTEN = (
@@ -37,17 +38,22 @@ print(*up)
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[None]:
-    """A listener on a host for the time of a test: so a refusal is the packet filter's, and not an empty port's."""
+    """A listener on a host for the time of a test: so a refusal is the packet filter's, and not an empty port's.
+
+    Both streams of tests may want the same port: they have it one after the other.
+    """
     unit = f"probe-listener-{port}"
-    opened = sh(host, f"systemd-run --unit={unit} -q python3 -c {shlex.quote(LISTEN.format(port=port))}")
-    assert opened.ok, opened.err
-    try:
-        sh(host, f"for i in $(seq 50); do ss -ltn | grep -q ':{port} ' && break; sleep 0.2; done")
-        near = reaches(host, "127.0.0.1", port, PATIENCE)
-        assert near, "the listener does not answer: the test would prove nothing"
-        yield
-    finally:
-        sh(host, f"systemctl stop {unit}; systemctl reset-failed {unit} 2>/dev/null")
+    with (ROOT / "build" / f"{host}-{unit}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        opened = sh(host, f"systemd-run --unit={unit} -q python3 -c {shlex.quote(LISTEN.format(port=port))}")
+        assert opened.ok, opened.err
+        try:
+            sh(host, f"for i in $(seq 50); do ss -ltn | grep -q ':{port} ' && break; sleep 0.2; done")
+            near = reaches(host, "127.0.0.1", port, PATIENCE)
+            assert near, "the listener does not answer: the test would prove nothing"
+            yield
+        finally:
+            sh(host, f"systemctl stop {unit}; systemctl reset-failed {unit} 2>/dev/null")
 
 
 def reached(source: str, *places: tuple[str, int]) -> set[str]:
