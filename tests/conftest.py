@@ -43,13 +43,15 @@ def allowed_skips() -> dict[str, str]:
 
 
 class Streams(LoadScopeScheduling):
-    """Two streams for the tests of a hardened host, and one for all others.
+    """Two streams for the tests of a hardened host, one for each host of the undo's drill, one for all other tests.
 
-    Most of the former wait, for a refusal or a login, and use no processor meanwhile.
+    Most of the former wait, for a refusal, a login or an undo, and use no processor meanwhile.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
+        if path.parent.name == "undo":
+            return nodeid.rpartition("-")[2]
         if path.parent.name != "testinfra":
             return "one"
         return "logins" if path.stem.removeprefix("test_") in LOGINS else "wire"

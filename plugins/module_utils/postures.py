@@ -16,12 +16,10 @@ from dataclasses import dataclass, field
 
 from . import mounts
 from .commands import HostError, Runner, must
-from .first_process import MOUNTINFO, seen, through
+from .first_process import MOUNTINFO, PATIENCE, seen, through
 from .ground import Names
 from .mounts import Walked
 
-#: Seconds that the walk for setuid bits, or the emptying of a swap area, may take.
-PATIENCE = 300
 #: Writes texts (of a JSON object on standard input, path to text) and says which path refused with which error number.
 WRITER = """
 import json, sys

@@ -20,15 +20,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .commands import SEARCH_PATH, HostError, Runner
+from .first_process import PATIENCE
 from .ground import Names, Seen
 from .landing import ABSENT, Change
 from .validators import VALIDATORS, Validator, View
 
 # What a checker says when something that an earlier step of the same run would have brought is not there yet.
 NOT_THERE_YET = ("No such file or directory", "not found", "does not exist", "getpwnam", "getgrnam")
-
-#: Seconds for one checker. The audit's judges its rules one by one, which takes a slow machine more than a minute.
-PATIENCE = 240
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "ANSIBLE_NOCOLOR": "1",
     "ANSIBLE_FORCE_COLOR": "0",
 }
+#: Where the key lies that the secret store signs for, on a host that has one.
+KEY = "/etc/quorum.hardening/tls/host.key"
 #: An emulated processor takes twenty seconds to boot on an idle machine.
 BOOT_SECONDS = 420
 
