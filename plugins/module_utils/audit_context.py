@@ -110,7 +110,7 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "patch_max_age_days": patch["max_age_days"],
         "patch_origins": patch["origins"],
         "patch_held": patch["held"],
-        "baseline": baseline.baseline(me.duties, variables, sorted(people)),
+        "baseline": baseline.baseline(me.duties, baseline.strict(variables), sorted(people)),
         "ntp_servers": sorted({server.address for server in me.ntp_servers}),
     }
 

@@ -4,7 +4,8 @@
 """What the system of a ledger host may hold: the collection's own lists, and what an inventory makes of them.
 
 Role, preflight and audit read the same lists. An inventory has exceptions only: ``true`` for a name keeps it, ``false``
-sends it away as well.
+sends it away as well. The role does as it is told; the audit follows where the inventory asks for more than we do, and
+finds a failure where it asks for less, so that a waiver has to say who wants it.
 """
 
 from __future__ import annotations
@@ -62,6 +63,21 @@ def _with(names: Iterable[str], exceptions: Any) -> list[str]:
 def _parameters(own: Mapping[str, str], asked: Mapping[str, Any]) -> dict[str, str]:
     """Our values, then the inventory's over them; a null leaves a parameter alone."""
     return {name: str(value) for name, value in {**own, **asked}.items() if value is not None}
+
+
+def strict(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The same variables without the exceptions that loosen our lists: what the audit judges a host by."""
+    found = dict(variables)
+    for name in ("host_modules", "host_packages", "host_services", "host_setuid_programs"):
+        found[name] = {entry: stays for entry, stays in _asked(variables.get(name)).items() if stays is False}
+    ours = {**KERNEL, **NETWORK}
+    asked = _asked(variables.get("host_kernel_parameters"))
+    found["host_kernel_parameters"] = {entry: value for entry, value in asked.items() if entry not in ours}
+    found["host_mount_options"] = {
+        path: list(dict.fromkeys([*MOUNTS.get(path, ()), *(options or ())]))
+        for path, options in _asked(variables.get("host_mount_options")).items()
+    }
+    return found
 
 
 def baseline(duties: Iterable[str], variables: Mapping[str, Any], people: Iterable[str] = ()) -> dict[str, Any]:

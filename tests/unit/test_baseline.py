@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.quorum.hardening.plugins.module_utils import baseline_lists as lists
-from ansible_collections.quorum.hardening.plugins.module_utils.baseline import VARIABLES, baseline, needed
+from ansible_collections.quorum.hardening.plugins.module_utils.baseline import VARIABLES, baseline, needed, strict
 from ansible_collections.quorum.hardening.plugins.module_utils.purging import removable
 
 
@@ -65,6 +65,33 @@ def test_exceptions(variables: dict[str, Any], inside: dict[str, list[str]], out
     found = baseline(["database"], variables)
     assert all(name in found[part] for part, names in inside.items() for name in names)
     assert not [name for part, names in outside.items() for name in names if name in found[part]]
+
+
+@pytest.mark.parametrize(
+    ("variables", "judged_by"),
+    [
+        ({"host_modules": {"usb_storage": True, "nfs": False}}, {"host_modules": {"nfs": False}}),
+        ({"host_packages": {"telnet": True}}, {}),
+        ({"host_services": {"rsync.service": True}}, {}),
+        (
+            {"host_setuid_programs": {"/opt/own": True, "/usr/bin/ssh-agent": False}},
+            {"host_setuid_programs": {"/usr/bin/ssh-agent": False}},
+        ),
+        (
+            {"host_mount_options": {"/tmp": ["nosuid"], "/boot": [], "/srv": ["nodev"]}},
+            {"host_mount_options": {"/srv": ["nodev"]}},
+        ),
+        (
+            {"host_kernel_parameters": {"kernel.sysrq": 1, "net.ipv4.ip_forward": None, "vm.x": 1}},
+            {"host_kernel_parameters": {"vm.x": 1}},
+        ),
+        ({"host_swap": "encrypted"}, {"host_swap": "encrypted"}),
+    ],
+)
+def test_the_audit_follows_who_asks_for_more_and_not_who_asks_for_less(
+    variables: dict[str, Any], judged_by: dict[str, Any]
+) -> None:
+    assert baseline(["database"], strict(variables)) == baseline(["database"], judged_by)
 
 
 def test_values_are_text_and_forwarding_is_set_first() -> None:
