@@ -106,7 +106,7 @@ def _attach(topology: Topology, machine: Machine, segments: list[str]) -> None:
 
 
 def create_host(topology: Topology, machine: Machine, image: str) -> None:
-    """A managed host, as a provider would deliver it: booted, with `ops` and the run's key, otherwise virgin."""
+    """A managed host, as a provider would deliver it: booted, with the run's key for `ops` or root, else virgin."""
     first, *others = machine.legs
     gateway = next(guest for guest in topology.guests if guest.name == "outside").legs[first]
     infra = next(guest for guest in topology.guests if guest.name == "infra").legs["management"]
@@ -120,7 +120,8 @@ def create_host(topology: Topology, machine: Machine, image: str) -> None:
     run("docker", "create", *options, image)
     _attach(topology, machine, others)
     if "/snapshot-" not in image:  # a kept disk says itself who may come in
-        keys = tar_of({"home/ops/.ssh/authorized_keys": ((ensure_key() + "\n").encode(), 0o600, 1000)})
+        home, owner = ("root", 0) if images.lets_in_root(image) else ("home/ops", 1000)
+        keys = tar_of({f"{home}/.ssh/authorized_keys": ((ensure_key() + "\n").encode(), 0o600, owner)})
         run("docker", "cp", "-", f"{machine.container}:/", data_in=keys)
     run("docker", "start", machine.container)
 

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import LAB, ROOT, LabError, step
+from common import LAB, ROOT, LabError, step, way_in
 
 PASSWORD = LAB / "credentials" / "sudo"
 FACTORS = LAB / "second_factor"
@@ -94,7 +94,8 @@ def main() -> int:
 
     try:
         with step("the administrator's password and second factors"):
-            for machine in layout.load().hosts:
+            # Where only root comes in there is no administrator yet.
+            for machine in (host for host in layout.load().hosts if not way_in(host.name).exists()):
                 status = next(
                     (line for line in _run(machine.name, "status").splitlines() if line.startswith("ops: ")), ""
                 )

@@ -20,6 +20,7 @@ PROXY = "http://198.18.0.3:3142"
 VARIANTS = {
     "host": (("bookworm", "trixie"), "packages.txt"),
     "bare": (("bookworm", "trixie"), None),
+    "minimal": (("bookworm", "trixie"), None),
     "tools": (("bookworm",), "tools.txt"),
 }
 
@@ -56,8 +57,13 @@ def recipe_hash() -> str:
 
 
 def tag(kind: str, release: str) -> str:
-    """The image of one kind (host, bare, tools) and Debian release."""
+    """The image of one kind (see ``VARIANTS``) and Debian release."""
     return f"quorum-lab/{kind}-{release}:{recipe_hash()}"
+
+
+def lets_in_root(image: str) -> bool:
+    """Whether a host of this image has no administrator yet."""
+    return "/minimal-" in image
 
 
 def base(release: str) -> str:
@@ -95,7 +101,7 @@ def build(kind: str, release: str) -> None:
     listed = VARIANTS[kind][1]
     arguments = {
         "BASE": parent,
-        "KIND": "tools" if kind == "tools" else "host",
+        "KIND": "host" if kind == "bare" else kind,
         "PROXY": PROXY,
         "PACKAGES": " ".join(packages(listed)) if listed else "",
     }

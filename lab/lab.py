@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab of quorum.hardening: one organisation's hosts as containers on segmented networks.
 
-lab.py up [--bare HOST,...|all]   images, networks, containers, inventory; what runs already is left alone
+lab.py up [--bare HOST,...|all] [--minimal HOST,...]
+                                  images, networks, containers, inventory; what runs already is left alone
 lab.py down                       everything away but images and keys
 lab.py recreate HOST...           hosts made anew, virgin (their enrolled identities are gone with them)
 lab.py snapshot NAME              keep the hosts' disks under a name
@@ -64,6 +65,8 @@ def start(topology: Topology, machines: list[Machine], image_of: dict[str, str])
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda machine: containers.create_host(topology, machine, image_of[machine.name]), machines))
         written.wait_for_boot(machines)
+    for machine in machines:
+        written.write_way_in(machine, as_root=images.lets_in_root(image_of[machine.name]))
 
 
 def start_guests(topology: Topology, programs: dict[str, Any]) -> None:
@@ -80,12 +83,12 @@ def start_guests(topology: Topology, programs: dict[str, Any]) -> None:
         list(pool.map(begin, missing))
 
 
-def up(topology: Topology, bare: set[str]) -> None:
-    """Bring up what is missing."""
+def up(topology: Topology, bare: set[str], minimal: set[str]) -> None:
+    """Bring up what is missing; the named hosts without the roles' packages, or as the smallest that Debian can be."""
     began = time.monotonic()
     LAB.mkdir(parents=True, exist_ok=True)
     (ROOT / "build/collections/ansible_collections/quorum").mkdir(parents=True, exist_ok=True)
-    images.ensure(["host", "tools", *(["bare"] if bare else [])])
+    images.ensure(["host", "tools", *(["bare"] if bare else []), *(["minimal"] if minimal else [])])
     with step("archives"):
         programs = archives.collect()
     with step("networks and the controller's namespace"):
@@ -100,7 +103,7 @@ def up(topology: Topology, bare: set[str]) -> None:
     start_guests(topology, programs)
     for host in missing:
         containers.remove(host)
-    kinds = {host.name: "bare" if host.name in bare else "host" for host in missing}
+    kinds = {host.name: "host" for host in missing} | dict.fromkeys(bare, "bare") | dict.fromkeys(minimal, "minimal")
     if missing:
         start(topology, missing, {host.name: images.tag(kinds[host.name], host.release) for host in missing})
     written.write_ssh(topology)
@@ -155,7 +158,7 @@ def restore(topology: Topology, name: str, only: list[str]) -> None:
 def more(inventory: Path) -> None:
     """Boot the hosts of another inventory beside the lab's own; the built inventory has them until `fewer`."""
     shutil.copyfile(inventory, layout.MORE)
-    up(layout.load(), set())
+    up(layout.load(), set(), set())
 
 
 def fewer() -> None:
@@ -203,7 +206,9 @@ def main() -> int:
     """Read the command line and do one thing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("up").add_argument("--bare", default="", help="hosts without the roles' packages, or all")
+    coming = verbs.add_parser("up")
+    coming.add_argument("--bare", default="", help="hosts without the roles' packages, or all")
+    coming.add_argument("--minimal", default="", help="hosts without sudo, D-Bus and more, which let in root alone")
     for verb in ("down", "status", "signer", "fewer"):
         verbs.add_parser(verb)
     verbs.add_parser("more").add_argument("inventory", type=Path)
@@ -218,7 +223,8 @@ def main() -> int:
         topology = layout.load()
         if chosen.verb == "up":
             everyone = {host.name for host in topology.hosts}
-            up(topology, everyone if chosen.bare == "all" else set(filter(None, chosen.bare.split(","))))
+            bare = everyone if chosen.bare == "all" else set(filter(None, chosen.bare.split(",")))
+            up(topology, bare, set(filter(None, chosen.minimal.split(","))))
         elif chosen.verb == "more":
             more(chosen.inventory)
         elif chosen.verb == "fewer":

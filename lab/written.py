@@ -12,7 +12,7 @@ from typing import Any
 import containers
 import credentials
 import yaml
-from common import INVENTORY, LAB, ROOT, LabError, run, succeeds
+from common import INVENTORY, LAB, ROOT, LabError, run, succeeds, way_in
 from topology import Machine, Topology
 
 KNOWN_HOSTS = LAB / "ssh/known_hosts"
@@ -114,6 +114,14 @@ def write_inventory(topology: Topology, archives: dict[str, Any]) -> None:
     register = INVENTORY / "group_vars/all/register.yml"
     if archives["goquorum_flavour"] == "geth" and not register.exists():
         _write_yaml(register, {"consortium_members": [signer_member(topology)]})
+
+
+def write_way_in(host: Machine, *, as_root: bool) -> None:
+    """How the first run comes in, where that is not as `ops`; a person takes these lines out after it."""
+    path = way_in(host.name)
+    path.unlink(missing_ok=True)
+    if as_root:
+        _write_yaml(path, {"ansible_user": "root", "host_sudo_asks": False})
 
 
 def forget_identities() -> None:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Runs inside the image under construction: setup.sh host|tools PROXY [PACKAGE...]
+# Runs inside the image under construction: setup.sh host|minimal|tools PROXY [PACKAGE...]
+# minimal: as the smallest image of a provider, which lets in root alone, and has Python for Ansible.
 set -eu
 kind=$1
 proxy=$2
@@ -12,11 +13,12 @@ printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get -q update
 apt-get -q -y upgrade
+[ "$kind" != minimal ] || apt-get -q -y purge --autoremove dbus iputils-ping libpam-systemd nftables sudo
 [ $# -eq 0 ] || apt-get -q -y install --no-install-recommends "$@"
 apt-get clean
 rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /var/cache/debconf/*-old /var/log/*.log /var/log/apt
 
-if [ "$kind" = host ]; then
+if [ "$kind" != tools ]; then
     systemctl disable nginx.service 2>/dev/null || true # absent in the bare variant
     systemctl mask apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service
     # What a container cannot carry: no modules of its own, no audit subsystem.
@@ -25,9 +27,11 @@ if [ "$kind" = host ]; then
     systemctl enable ssh.service
 
     # The administrator that a provider's image comes with.
-    useradd --create-home --shell /bin/bash ops
-    printf 'ops ALL=(ALL) NOPASSWD:ALL\n' >/etc/sudoers.d/90-cloud-init-users
-    chmod 440 /etc/sudoers.d/90-cloud-init-users
+    if [ "$kind" = host ]; then
+        useradd --create-home --shell /bin/bash ops
+        printf 'ops ALL=(ALL) NOPASSWD:ALL\n' >/etc/sudoers.d/90-cloud-init-users
+        chmod 440 /etc/sudoers.d/90-cloud-init-users
+    fi
 
     # Hosts see one mirror, by a name that only the lab's package proxy knows.
     release=$(. /etc/os-release && echo "$VERSION_CODENAME")

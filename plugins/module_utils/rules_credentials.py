@@ -15,6 +15,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.rules import Case
 #: where codes were just used, two.
 SHORTEST_UNDO = 90
 CONTROL = "PTM-10"
+BRINGS = "(the playbook enrol brings it)"
 #: Connections that log in nowhere, and so bring no code and no password.
 NO_LOGIN = ("local", "docker", "community.docker.docker", "community.docker.docker_api", "containers.podman.podman")
 
@@ -39,11 +40,14 @@ def _credentials(case: Case, host: Host) -> Mapping[str, Any] | None:
     return found if case.enrolled and isinstance(found, Mapping) else None
 
 
-def _user(case: Case, host: Host, found: Mapping[str, Any]) -> str:
-    """Who the run logs in as; empty where it does not log in."""
+def _user(case: Case, host: Host, found: Mapping[str, Any]) -> tuple[str, str]:
+    """Who the run logs in as at its end, and how that is said; the first is empty where it does not log in."""
     if case.value(host.name, "ansible_connection") in NO_LOGIN:
-        return ""
-    return case.users.get(host.name) or str(found.get("user") or "")
+        return "", ""
+    user = case.users.get(host.name) or str(found.get("user") or "")
+    if user == "root" and host.administrators:
+        return host.administrators[0].name, "as whom this run goes on once root is shut out"
+    return user, "as whom this run logs in"
 
 
 def second_factor(case: Case) -> Iterator[Fault]:
@@ -64,10 +68,10 @@ def second_factor(case: Case) -> Iterator[Fault]:
         found = _credentials(case, host)
         if found is None:
             continue
-        user, enrolled = _user(case, host, found), found.get("second_factors") or ()
-        advice = "'sudo quorum-credentials second-factor' on the host (the playbook enrol brings it), then run again"
+        (user, role), enrolled = _user(case, host, found), found.get("second_factors") or ()
+        advice = f"an account there with a key and sudo, and 'sudo quorum-credentials second-factor' from it {BRINGS}"
         if user and user not in enrolled:
-            problem = f"{user}, as whom this run logs in, has no second factor there and would be locked out"
+            problem = f"{user}, {role}, has no second factor there and would be locked out"
             yield host.name, variable, True, problem, advice
         elif not any(person.name in enrolled for person in host.administrators):
             yield host.name, variable, True, "no administrator has a second factor there: nobody could log in", advice
@@ -80,10 +84,10 @@ def sudo_asks(case: Case) -> Iterator[Fault]:
         found = _credentials(case, host)
         if found is None or not truth(case.value(host.name, variable), default=True):
             continue
-        user = _user(case, host, found)
-        if user and user != "root" and user not in (found.get("passwords") or ()):
-            problem = f"{user}, as whom this run logs in, has no password there that sudo could ask for"
-            advice = "'sudo quorum-credentials password' on the host (the playbook enrol brings it), or false"
+        user, role = _user(case, host, found)
+        if user and user not in (found.get("passwords") or ()):
+            problem = f"{user}, {role}, has no password there that sudo could ask for"
+            advice = f"'sudo quorum-credentials password' on the host {BRINGS}, or false for as long as there is none"
             yield host.name, variable, True, problem, advice
 
 

@@ -58,6 +58,14 @@ def test_out_of_band_it_is_enough_that_somebody_can_come_in() -> None:
     assert "nobody could log in" in rules[0][1]
 
 
+def test_who_begins_as_root_must_be_able_to_go_on_as_the_first_administrator() -> None:
+    rules = said("database", look(user="root"), ansible_user="root")
+    assert [rule for rule, _problem in rules] == ["sudo-asks"]
+    assert rules[0][1].startswith("ops, as whom this run goes on once root is shut out, has no password")
+    assert said("database", look(user="root"), ansible_user="root", host_sudo_asks=False) == []
+    assert said("vault", look(("ops",), ("ops",), user="root"), ansible_user="root") == []
+
+
 def test_nothing_is_asked_while_identities_are_made() -> None:
     assert said("vault", look(), enrolled=False) == []
 
