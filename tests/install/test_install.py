@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.driver import sh
+from tests.driver import INVENTORY, ROOT, play, sh, ssh, sudo
 
 #: Host -> packages that its image lacks and its duty needs, services that must run.
 NEEDS = {
@@ -13,6 +16,8 @@ NEEDS = {
     "validator1": (("openssl", "nginx"), ("goquorum.service", "nginx.service")),
     "validator2": (("openssl", "nginx"), ("goquorum.service", "nginx.service")),
 }
+#: Hosts that were delivered with root alone, and without most of what a server usually has.
+MINIMAL = ("database", "tessera")
 
 
 @pytest.mark.parametrize("host", NEEDS)
@@ -34,3 +39,27 @@ def test_the_mirror_was_reached_through_the_proxy(host: str) -> None:
 def test_hosts_with_an_empty_duty_need_nothing_more() -> None:
     for host in ("jump", "tessera"):
         assert not sh(host, "command -v nginx").ok
+
+
+@pytest.mark.parametrize("host", MINIMAL)
+def test_a_minimal_host_was_begun_as_root_and_lets_in_its_administrator_alone(host: str) -> None:
+    brought = sh(host, "cat /var/log/apt/history.log").out
+    assert all(f" {package}:" in brought for package in ("dbus", "libpam-systemd", "nftables", "sudo")), brought
+    assert not ssh(host, "true", "-l", "root").ok
+    assert ssh(host, "sudo -n id -u").out.strip() == "0"
+    assert sh(host, "systemctl --failed --plain --no-legend").out == ""
+
+
+def test_later_runs_log_in_as_the_administrator_who_has_a_password_then() -> None:
+    limit = ("--limit", ",".join(MINIMAL))
+    for host in MINIMAL:
+        (INVENTORY / "host_vars" / host / "way_in.yml").unlink()
+    refused = play("site", *limit)
+    assert refused.rc != 0
+    assert refused.out.count("has no password there that sudo could ask for") >= len(MINIMAL)
+    subprocess.run([sys.executable, str(ROOT / "lab/credentials.py")], check=True)
+    done = play("site", *limit)
+    assert done.rc == 0, done.out[-4000:]
+    for host in MINIMAL:
+        assert not ssh(host, "sudo -n true").ok
+        assert sudo(host, "id -u").out.strip() == "0"
