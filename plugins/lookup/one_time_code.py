@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: one_time_code
 short_description: The ssh with which Ansible gets through a second factor
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Gives the path of a program that takes the place of C(ssh), for C(ansible_ssh_executable) of hosts that want a
     one-time code after the key.
