@@ -113,11 +113,10 @@ def goquorum() -> dict[str, Any]:
 
 
 def tessera() -> dict[str, Any]:
-    """Inventory variables that name Tessera's archive; empty when there is none."""
-    path = given("Tessera", "TESSERA_ARCHIVE", CACHE / f"tessera/tessera-{TESSERA}.tar")
-    if path:
-        return {"tessera_version": TESSERA, "tessera_archive": str(path), "tessera_archive_sha256": sha256(path)}
-    print("    Tessera: no archive in TESSERA_ARCHIVE or the cache folder; its host gets the host role alone")
+    """Look for Tessera's archive and say what comes of it; no variables, for the preflight refuses what no role knows."""
+    if not given("Tessera", "TESSERA_ARCHIVE", CACHE / f"tessera/tessera-{TESSERA}.tar"):
+        print("    Tessera: no archive in TESSERA_ARCHIVE or the cache folder")
+    print("    Tessera: no role lands it yet, so its host gets the role host alone")
     return {}
 
 

@@ -9,13 +9,15 @@ import tarfile
 from pathlib import Path
 
 import images
-from common import CALLED_FROM_CONTROLLER, LAB, NETNS, ROOT, run, succeeds
+from common import CALLED_FROM_CONTROLLER, LAB, NETNS, ROOT, LabError, run, succeeds
 from topology import Machine, Topology
 
 #: All capabilities but those with which a container could change the machine, or that the machine may not have.
 CAPABILITIES = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--cap-drop=SYS_TIME", "--cap-drop=SYS_MODULE")
 KEY = LAB / "ssh/id_ed25519"
 CONTROLLER_LINK = "qh-ctl0"
+#: Inotify instances that one host's systemd and its services take, with some to spare.
+WATCHES = 14
 
 
 def tar_of(files: dict[str, tuple[bytes, int, int]]) -> bytes:
@@ -30,6 +32,18 @@ def tar_of(files: dict[str, tuple[bytes, int, int]]) -> bytes:
             entry.size, entry.mode, entry.uid, entry.gid = len(content), mode, owner, owner
             tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def ensure_watches(hosts: int) -> None:
+    """Room for the inotify instances of so many hosts: all are root's, and root has 128 on an ordinary machine."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    before, needed = int(limit.read_text()), WATCHES * hosts
+    if before < needed:
+        try:
+            limit.write_text(f"{needed}\n")
+        except OSError as problem:
+            raise LabError(f"{hosts} hosts need fs.inotify.max_user_instances = {needed} here: {problem}") from problem
+        print(f"    fs.inotify.max_user_instances of this machine: {before}, now {needed}, until its next boot")
 
 
 def ensure_networks(topology: Topology) -> None:

@@ -92,6 +92,7 @@ def up(topology: Topology, bare: set[str], minimal: set[str]) -> None:
     with step("archives"):
         programs = archives.collect()
     with step("networks and the controller's namespace"):
+        containers.ensure_watches(len(topology.hosts))
         containers.ensure_networks(topology)
         containers.ensure_controller(topology)
     containers.ensure_key()
