@@ -113,7 +113,7 @@ def goquorum() -> dict[str, Any]:
 
 
 def tessera() -> dict[str, Any]:
-    """Look for Tessera's archive and say what comes of it; no variables, for the preflight refuses what no role knows."""
+    """Look for Tessera's archive and say what comes of it; no variables, as the preflight refuses unknown ones."""
     if not given("Tessera", "TESSERA_ARCHIVE", CACHE / f"tessera/tessera-{TESSERA}.tar"):
         print("    Tessera: no archive in TESSERA_ARCHIVE or the cache folder")
     print("    Tessera: no role lands it yet, so its host gets the role host alone")
