@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -21,9 +22,8 @@ from tests import evidence as _evidence
 
 evidence = _evidence.evidence
 
-#: Files of testinfra that touch accounts, load the packet filter anew or read its counters, or log in to the store's
-#: host, whose codes are good for one login each.
-LOGINS = ("access", "firewall", "host", "host_credentials", "host_session", "host_ssh_audit", "system")
+#: What stands first in the brackets of a test's id.
+PARAMETER = re.compile(r"\[([^\]-]+)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,23 +42,35 @@ def allowed_skips() -> dict[str, str]:
     return dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
 
 
-class Streams(LoadScopeScheduling):
-    """Two streams for the tests of a hardened host, one for each host of the undo's drill, one for all other tests.
+def stream(nodeid: str) -> str:
+    """Which tests are run one after the other: those of a stream, in their order.
 
-    Most of the former wait, for a refusal, a login or an undo, and use no processor meanwhile.
+    Most tests of a hardened host wait, for a refusal, a login or an undo, and use no processor meanwhile.
     """
+    path, found = Path(nodeid.partition("::")[0]), PARAMETER.search(nodeid)
+    kind, about, host = path.parent.name, path.stem.removeprefix("test_"), found[1] if found else ""
+    if kind == "undo":  # one stream for each host that shuts its controller out
+        return nodeid.rpartition("-")[2]
+    if kind != "testinfra":
+        return "one"
+    if about in ("segments", "vault"):
+        return "wire"
+    # A code of the store's host is good for one login, and who counts what a filter drops is alone in flooding.
+    if about in ("host_credentials", "firewall") or host == "vault" or (about == "host" and not host):
+        return "store"
+    # A node that is stopped is no node whose processes can be looked at.
+    return "ledger" if about == "goquorum" or host.startswith("validator") else "hosts"
+
+
+class Streams(LoadScopeScheduling):
+    """xdist's scheduler for whole scopes, with :func:`stream` for a scope."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = Path(nodeid.partition("::")[0])
-        if path.parent.name == "undo":
-            return nodeid.rpartition("-")[2]
-        if path.parent.name != "testinfra":
-            return "one"
-        return "logins" if path.stem.removeprefix("test_") in LOGINS else "wire"
+        return stream(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
-    """With ``-n 2 --dist loadscope``, as Molecule asks for it: the streams."""
+    """With ``-n 4 --dist loadscope``, as Molecule asks for it: the streams."""
     return Streams(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
