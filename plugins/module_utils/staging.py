@@ -23,7 +23,7 @@ from .commands import SEARCH_PATH, HostError, Runner
 from .first_process import PATIENCE
 from .ground import Names, Seen
 from .landing import ABSENT, Change
-from .validators import VALIDATORS, Validator, View
+from .validators import VALIDATORS, Validator, View, below
 
 # What a checker says when something that an earlier step of the same run would have brought is not there yet.
 NOT_THERE_YET = ("No such file or directory", "not found", "does not exist", "getpwnam", "getgrnam")
@@ -80,7 +80,7 @@ class Stage:
         if not arguments:
             return False
         program = shutil.which(validator.program, path=SEARCH_PATH)
-        absent = validator.program if program is None else self._absent_root(validator)
+        absent = validator.program if program is None else self._absent_root(validator, changes)
         if absent is not None or program is None:
             if not self._check_mode:
                 raise HostError(f"{name}: cannot judge the new files, {absent} is not there; nothing was changed")
@@ -108,25 +108,30 @@ class Stage:
             return False
         raise HostError(f"{name} refuses the new files ({', '.join([*coming, *going])}); nothing was changed: {words}")
 
-    def _absent_root(self, validator: Validator) -> str | None:
-        return next((root for root in validator.roots if not os.path.exists(self._root + root)), None)
+    def _absent_root(self, validator: Validator, changes: Sequence[Change]) -> str | None:
+        """What the daemon reads and is not there, unless it comes with the new files: somebody may have deleted it."""
+        coming = [c.entry.path for c in changes if not c.entry.directory]
+        missing = (root for root in validator.roots if not os.path.exists(self._root + root))
+        return next((root for root in missing if not any(below(path, root) for path in coming)), None)
 
     def _lay_out(self, validator: Validator, stage: str, changes: Sequence[Change], leaving: Sequence[Leaving]) -> View:
         """Copies of all roots with the changes laid over, and the changes elsewhere that a daemon may read, too."""
         view = View()
-        for number, root in enumerate(validator.roots):
+        roots = [root for root in validator.roots if os.path.exists(self._root + root)]
+        for number, root in enumerate(roots):
             copy = f"{stage}/{number}"
             outcome = self._runner(["cp", "-a", "--", self._root + root, copy])
             if outcome.code != 0:
                 raise HostError(f"{root}: cannot be copied to the stage: {outcome.words}")
             for change in changes:
-                if change.entry.path == root or change.entry.path.startswith(root + "/"):
+                if below(change.entry.path, root):
                     self._lay(change, copy + change.entry.path[len(root) :])
             for gone in leaving:
                 if gone.path.startswith(root + "/"):
                     self._leave(gone, copy + gone.path[len(root) :])
             view.copies.append((copy, root))
-        elsewhere = [c for c in changes if not validator.reads(c.entry.path) and not c.entry.directory]
+        files = [c for c in changes if not c.entry.directory]
+        elsewhere = [c for c in files if not any(below(c.entry.path, root) for root in roots)]
         for number, change in enumerate(elsewhere):
             # A certificate or a password file, say: the new one counts.
             if change.seen.kind == "file":

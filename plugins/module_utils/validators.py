@@ -37,6 +37,11 @@ UNIT_DIRECTORY = "/etc/systemd/system"
 Command = Callable[[Sequence[str], Sequence[str]], "list[str]"]
 
 
+def below(path: str, root: str) -> bool:
+    """Whether a path is a root or lies below it."""
+    return path == root or path.startswith(root + "/")
+
+
 @dataclass(frozen=True)
 class Validator:
     """How a daemon judges its configuration.
@@ -51,10 +56,6 @@ class Validator:
     command: Command
     empty: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
-
-    def reads(self, path: str) -> bool:
-        """Whether a path is one of the roots or below one."""
-        return any(path == root or path.startswith(root + "/") for root in self.roots)
 
 
 def _units(changing: Sequence[str], leaving: Sequence[str]) -> list[str]:
