@@ -109,10 +109,10 @@ class Stage:
         raise HostError(f"{name} refuses the new files ({', '.join([*coming, *going])}); nothing was changed: {words}")
 
     def _absent_root(self, validator: Validator, changes: Sequence[Change]) -> str | None:
-        """What the daemon reads and is not there, unless it comes with the new files: somebody may have deleted it."""
-        coming = [c.entry.path for c in changes if not c.entry.directory]
+        """What the daemon reads and is not there; a file that comes is no loss: somebody may have deleted it."""
+        coming = {change.entry.path for change in changes}
         missing = (root for root in validator.roots if not os.path.exists(self._root + root))
-        return next((root for root in missing if not any(below(path, root) for path in coming)), None)
+        return next((root for root in missing if root not in coming), None)
 
     def _lay_out(self, validator: Validator, stage: str, changes: Sequence[Change], leaving: Sequence[Leaving]) -> View:
         """Copies of all roots with the changes laid over, and the changes elsewhere that a daemon may read, too."""

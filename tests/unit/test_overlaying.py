@@ -252,6 +252,14 @@ def test_a_file_in_place_of_a_root_is_staged(ground: Ground) -> None:
     assert "root ALL\n" in host.staged.values()
 
 
+def test_a_deleted_file_that_the_daemon_reads_comes_back(ground: Ground, root: Path) -> None:
+    (root / "etc/sudoers").unlink()
+    host = Host(ground)
+    host.apply(Entry("/etc/sudoers", b"root ALL\n", validate="sudoers", mode=0o440))
+    assert "root ALL\n" in host.staged.values()
+    assert (root / "etc/sudoers").read_text() == "root ALL\n"
+
+
 def test_leftovers_are_pruned_and_their_units_told(ground: Ground, root: Path) -> None:
     Host(ground).apply(SSHD, Entry("/etc/mine/x", b"x", secret=True))
     settle_wants(ground, [], ["ssh.service"])
