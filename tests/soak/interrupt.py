@@ -31,8 +31,9 @@ from tests.undo.drill import kill
 
 RESULT = driver.ROOT / "build/interrupt.json"
 
-#: What differs between two good runs: what is kept of each, the host's own audit, and debts that a boot forgives.
-RANDOM = ("runs", "audit", "originals", "undo", "wants.json")
+#: What differs between two good runs: what is kept of each, what the host's own audit and watch have found meanwhile, and
+#: debts that a boot forgives.
+RANDOM = ("runs", "audit", "aide", "originals", "undo", "wants.json")
 
 #: Takes away what the run has to bring back, all but the way in: sshd, accounts, sudo, PAM, the network, our own state.
 BREAK = r"""
