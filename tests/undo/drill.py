@@ -220,7 +220,7 @@ def drill(change: str, controller: str, host: str, seconds: int) -> Outcome:
 def lines(hosts: list[str]) -> list[tuple[str, str, str]]:
     """All (change, controller, host) of the drill, the hosts taking turns."""
     pairs = [(change, controller) for controller, changes in CONTROLLERS.items() for change in changes]
-    return [(*pair, hosts[(index + index // len(CHANGES)) % len(hosts)]) for index, pair in enumerate(pairs)]
+    return [(*pair, hosts[sum(divmod(index, len(CHANGES))) % len(hosts)]) for index, pair in enumerate(pairs)]
 
 
 def main() -> int:
