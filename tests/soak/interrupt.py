@@ -31,7 +31,7 @@ from tests.undo.drill import kill
 
 RESULT = driver.ROOT / "build/interrupt.json"
 
-#: What differs between two good runs: what is kept of each, what the host's own audit and watch have found meanwhile, and
+#: What differs between two good runs: what is kept of each, what the host's own audit and watch find meanwhile, and
 #: debts that a boot forgives.
 RANDOM = ("runs", "audit", "aide", "originals", "undo", "wants.json")
 
