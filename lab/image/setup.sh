@@ -13,7 +13,8 @@ printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get -q update
 apt-get -q -y upgrade
-[ "$kind" != minimal ] || apt-get -q -y purge --autoremove dbus iputils-ping libpam-systemd nftables sudo
+# sudo does not leave by itself a machine where root has no password.
+[ "$kind" != minimal ] || SUDO_FORCE_REMOVE=yes apt-get -q -y purge --autoremove dbus iputils-ping libpam-systemd nftables sudo
 [ $# -eq 0 ] || apt-get -q -y install --no-install-recommends "$@"
 apt-get clean
 rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /var/cache/debconf/*-old /var/log/*.log /var/log/apt
