@@ -64,7 +64,8 @@ def test_nobody_changes_the_rules_before_the_next_boot() -> None:
 def test_records_reach_the_journal_and_leave_the_machine() -> None:
     name = f"/etc/sudoers.d/.{uuid.uuid4().hex}"
     assert ssh(f"sudo -n touch {name} && sudo -n rm {name}").ok
-    look = f"journalctl -q -g {name} -t audisp-syslog -o cat | grep -q ."
+    # The one is how the program calls itself in Debian 12, the other in Debian 13.
+    look = f"journalctl -q -g {name} -t audispd -t audisp-syslog -o cat | grep -q ."
     assert root(f"for i in $(seq 30); do {look} && exit 0; sleep 1; done; exit 1").ok
     deadline = time.monotonic() + 30
     while name not in (HERE / "collected").read_text(errors="replace"):
