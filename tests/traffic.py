@@ -40,7 +40,7 @@ print(*up)
 def listening(host: str, port: int) -> Iterator[None]:
     """A listener on a host for the time of a test: so a refusal is the packet filter's, and not an empty port's.
 
-    Both streams of tests may want the same port: they have it one after the other.
+    Two streams of tests may want the same port: they have it one after the other.
     """
     unit = f"probe-listener-{port}"
     with (ROOT / "build" / f"{host}-{unit}.lock").open("w") as turn:
