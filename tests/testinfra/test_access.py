@@ -96,7 +96,7 @@ def test_a_weak_password_is_refused(host: str, weak: str) -> None:
 @pytest.mark.evidence("HOST-01", "applied")
 def test_a_good_password_is_taken_and_kept_with_a_slow_hash(host: str) -> None:
     # Chance in small pieces: more than three letters or digits in a row of the alphabet are refused.
-    better = "-".join(["Sea", *(secrets.token_hex(1) for _ in range(6)), "Gull"])
+    better = "-".join(["Sea", *(secrets.token_hex(1) for part in range(6)), "Gull"])
     done = as_stranger(host, "passwd", f"{WORD}\n{better}\n{better}\n")
     assert done.ok, done.err
     assert sh(host, f"getent shadow {PERSON}").out.split(":")[1].startswith("$y$")

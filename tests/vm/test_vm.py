@@ -72,7 +72,7 @@ FORKS = """
 import os, time
 made = 0
 try:
-    for _ in range(20):
+    for attempt in range(20):
         if os.fork() == 0:
             time.sleep(20)
             os._exit(0)
