@@ -17,6 +17,8 @@ from ansible.utils.display import Display
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+# Ansible loads an action before it starts the processes of the tasks, so that none has to load these filters again.
+from ansible_collections.quorum.hardening.plugins.filter.consortium import fact
 from ansible_collections.quorum.hardening.plugins.lookup import catalog
 from ansible_collections.quorum.hardening.plugins.module_utils import documents, inputs, judge
 from ansible_collections.quorum.hardening.plugins.module_utils.catalog import IDS
@@ -75,7 +77,7 @@ class ActionModule(ActionBase):
         if findings:
             result.update(failed=args["fail"], msg=judge.message(findings))
         if not result.get("failed"):
-            result["ansible_facts"] = {"consortium": consortium.to_dict()}
+            result["ansible_facts"] = {"consortium": fact(consortium)}
         return result
 
     def _user(self, values: dict[str, Any]) -> str:

@@ -85,8 +85,9 @@ class ActionModule(ActionBase):
             )
         }
         _validation, wanted = self.validate_argument_spec(argument_spec=arguments)
-        if ethereum.MISSING:
-            raise AnsibleActionFail(ethereum.MISSING)
+        lacking = ethereum.missing()
+        if lacking:
+            raise AnsibleActionFail(lacking)
         try:
             return self._enrol(_plain(wanted), (task_vars or {})["hostvars"])
         except chain.ChainError as error:

@@ -16,8 +16,9 @@ from ansible_collections.quorum.hardening.plugins.plugin_utils import ethereum
 
 def validator_address(enode: str) -> str:
     """Return the address of the validator that owns this public key (128 hex digits)."""
-    if ethereum.MISSING:
-        raise AnsibleFilterError(ethereum.MISSING)
+    lacking = ethereum.missing()
+    if lacking:
+        raise AnsibleFilterError(lacking)
     try:
         return chain.validator_address(enode, ethereum.keccak256)
     except chain.ChainError as error:

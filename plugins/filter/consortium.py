@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -15,12 +16,26 @@ from ansible_collections.quorum.hardening.plugins.module_utils.audit_context imp
 from ansible_collections.quorum.hardening.plugins.module_utils.catalog import controls_of
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, to_plain
 from ansible_collections.quorum.hardening.plugins.module_utils.plain import plain
+from ansible_collections.quorum.hardening.plugins.module_utils.tree import digest
+
+#: The consortium that this process read last, by the fingerprint of its fact: one task asks many times.
+_READ: dict[str, Consortium] = {}
+
+
+def fact(consortium: Consortium) -> dict[str, Any]:
+    """The fact ``consortium``: the records as plain JSON, and a fingerprint by which they are known again."""
+    records = consortium.to_dict()
+    return {**records, "fingerprint": digest(json.dumps(records, sort_keys=True).encode())}
 
 
 def _consortium(value: Any) -> Consortium:
     if not isinstance(value, Mapping) or "hosts" not in value:
         raise AnsibleFilterError("expected the fact 'consortium': run quorum.hardening.preflight first")
-    return Consortium.from_dict(plain(value))
+    known = str(value.get("fingerprint", ""))
+    if not known or known not in _READ:
+        _READ.clear()
+        _READ[known] = Consortium.from_dict(plain(value))
+    return _READ[known]
 
 
 def _of_all(function: Callable[[Consortium], Any]) -> Callable[[Any], Any]:

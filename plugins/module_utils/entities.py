@@ -10,8 +10,9 @@ dates are ``YYYY-MM-DD``.  Nothing here judges: see ``model`` (reading) and ``ju
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -222,8 +223,14 @@ def to_plain(value: Any) -> Any:
 
 def from_plain(cls: type[T], data: Mapping[str, Any]) -> T:
     """Build the record ``cls`` from plain JSON.  Raises TypeError when a field without a default is missing."""
-    hints = typing.get_type_hints(cls)
+    hints = _hints(typing.cast("Hashable", cls))
     return cls(**{name: _restore(hints[name], data[name]) for name in hints if name in data})
+
+
+@functools.cache
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    """The annotations of a record; to resolve them takes longer than to fill it."""
+    return typing.get_type_hints(cls)
 
 
 def _restore(hint: Any, value: Any) -> Any:

@@ -18,8 +18,8 @@ SHOWN_LINES = 40
 
 
 def table_objects(system: System, family: str, table: str) -> list[Mapping[str, Any]]:
-    """Objects of a live table, as ``nft --json`` lists them; Absent when there is no such table."""
-    done = system.run(["nft", "--json", "list", "table", family, table])
+    """Objects of a live table, as ``nft -j`` lists them; Absent when there is no such table."""
+    done = system.run(["nft", "-j", "list", "table", family, table])
     if done.code == 127:
         raise Absent("nft is not installed")
     if done.code != 0:

@@ -39,12 +39,7 @@ def file_facts(args: Args, system: System) -> Observation:
 def unit_state(args: Args, system: System) -> Observation:
     """States of a systemd unit. args: unit. found: load, active, file (enabled, masked, ...)."""
     unit = str(args["unit"])
-    done = system.run(["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit])
-    if done.code != 0:
-        raise Unreadable(f"systemctl show {unit}: {done.err.strip() or done.code}")
-    values = dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
-    if values.get("LoadState") == "not-found":
-        raise Absent(f"there is no unit {unit}")
+    values = system.unit(unit)
     found = {"load": values.get("LoadState"), "active": values.get("ActiveState"), "file": values.get("UnitFileState")}
     return Observation(found, f"systemctl show {unit}")
 

@@ -86,12 +86,7 @@ def service_ceilings(args: Args, system: System) -> Observation:
     units: Mapping[str, list[str]] = args["units"]
     found = []
     for unit, properties in units.items():
-        done = system.run(["systemctl", "show", f"--property=LoadState,{','.join(properties)}", unit])
-        if done.code != 0:
-            raise Unreadable(f"systemctl show {unit}: {done.err.strip() or done.code}")
-        values = dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
-        if values.get("LoadState") == "not-found":
-            raise Absent(f"there is no unit {unit}")
+        values = system.unit(unit)
         found += [f"{unit} {name}" for name in properties if values.get(name, "") in ("", "infinity", "[not set]")]
     return Observation(sorted(found), f"systemctl show {' '.join(units)}")
 

@@ -30,36 +30,6 @@ CAPABILITIES = {
     "cap_syslog": 34,
     "cap_bpf": 39,
 }
-SHOWN = (
-    "CapabilityBoundingSet",
-    "DeviceAllow",
-    "DropInPaths",
-    "ExecMainStartTimestampMonotonic",
-    "FragmentPath",
-    "IPAddressAllow",
-    "IPAddressDeny",
-    "LoadState",
-    "MainPID",
-    "NeedDaemonReload",
-    "SystemCallFilter",
-)
-
-
-def _shown(system: System, unit: str, properties: Mapping[str, str]) -> dict[str, str]:
-    """Properties of a unit that runs; one that is a list of pairs has a line for each."""
-    names = ",".join(sorted({*properties, *SHOWN}))
-    done = system.run(["systemctl", "show", f"--property={names}", unit])
-    if done.code != 0:
-        raise Unreadable(f"systemctl show {unit}: {done.err.strip() or done.code}")
-    shown: dict[str, str] = {}
-    for name, equals, value in (line.partition("=") for line in done.out.splitlines()):
-        if equals:
-            shown[name] = f"{shown[name]}\n{value}" if name in shown else value
-    if shown.get("LoadState") == "not-found":
-        raise Absent(f"there is no unit {unit}")
-    if shown.get("MainPID", "0") == "0":
-        raise Absent(f"{unit} does not run")
-    return shown
 
 
 def _everybody(words: str) -> bool:
@@ -118,7 +88,9 @@ def service_bounds(args: Args, system: System) -> Observation:
     The unit's own words are not enough: the process that runs may be older than they are.
     """
     unit, properties = str(args["unit"]), args["properties"]
-    shown = _shown(system, unit, properties)
+    shown = system.unit(unit)
+    if shown.get("MainPID", "0") == "0":
+        raise Absent(f"{unit} does not run")
     found = [
         f"{name} is {shown.get(name) or 'not set'}"
         for name, value in properties.items()

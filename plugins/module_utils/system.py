@@ -20,12 +20,21 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from . import first_process
-from .probing import Unreadable
+from .probing import Absent, Unreadable
 from .wire import TlsOutcome, exchange, json_rpc, tls_handshake
 
 PIECE, MAX_PIECES = 64 * 1024, 64
 TCP_LISTEN = "0A"
 UDP_UNCONNECTED = "07"
+#: Units that most audits ask about; they are read in one go, for each call of systemctl takes as long as ten units.
+TOGETHER = (
+    "ssh.service",
+    "user.slice",
+    "nftables.service",
+    "quorum-aide.timer",
+    "quorum-firewall.service",
+    "quorum-patch.timer",
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,18 @@ def hex_address(text: str) -> str:
     """Address of a /proc/net line (little-endian words, hex) in its usual notation."""
     raw = b"".join(bytes.fromhex(text[i : i + 8])[::-1] for i in range(0, len(text), 8))
     return str(IPv4Address(raw)) if len(raw) == 4 else str(IPv6Address(raw))
+
+
+def unit_properties(text: str) -> list[dict[str, str]]:
+    """The answer of ``systemctl show``, one mapping for each unit; a property that is a list has a line for each."""
+    units = []
+    for block in text.strip("\n").split("\n\n"):
+        shown: dict[str, str] = {}
+        for name, equals, value in (line.partition("=") for line in block.splitlines()):
+            if equals:
+                shown[name] = f"{shown[name]}\n{value}" if name in shown else value
+        units.append(shown)
+    return units
 
 
 class System:
@@ -141,6 +162,21 @@ class System:
         if key not in self._commands:
             self._commands[key] = self._run(argv, stdin)
         return self._commands[key]
+
+    def unit(self, name: str, together: Sequence[str] = TOGETHER) -> dict[str, str]:
+        """Properties of a unit, all that systemd shows, as they were when the audit first asked.
+
+        Raises Absent where there is no such unit, Unreadable where systemd does not answer.
+        """
+        asked = list(together) if name in together else [name]
+        done = self.run(["systemctl", "show", "--no-pager", "--", *asked])
+        shown = unit_properties(done.out)
+        if done.code != 0 or len(shown) != len(asked):
+            raise Unreadable(f"systemctl show {name}: {done.err.strip() or done.code}")
+        properties = shown[asked.index(name)]
+        if properties.get("LoadState") == "not-found":
+            raise Absent(f"there is no unit {name}")
+        return properties
 
     def _run(self, argv: Sequence[str], stdin: str) -> Completed:
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -275,10 +275,11 @@ class Units:
         return show(self._runner, list(units)) if steps else units
 
     def _judge(self, verb: str, names: Sequence[str], words: str | None) -> None:
-        """A daemon that dies right after its start has not started."""
-        if words is None and verb != "reload" and self._settle:
-            self._sleep(self._settle)
+        """A daemon that dies right after its start has not started; what was not started at all is not waited for."""
         units = show(self._runner, names)
+        if words is None and verb != "reload" and self._settle and not all(unit.unmet for unit in units.values()):
+            self._sleep(self._settle)
+            units = show(self._runner, names)
         failed = [u for u in units.values() if not (u.running or u.finished or u.unmet) or u["ActiveState"] == "failed"]
         if failed:
             raise HostError("\n".join(self._obituary(verb, unit) for unit in failed))

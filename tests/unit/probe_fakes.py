@@ -4,7 +4,13 @@
 from __future__ import annotations
 
 from ansible_collections.quorum.hardening.plugins.module_utils.probing import Absent, Unreadable
-from ansible_collections.quorum.hardening.plugins.module_utils.system import Completed, FileStat, Listener, Process
+from ansible_collections.quorum.hardening.plugins.module_utils.system import (
+    Completed,
+    FileStat,
+    Listener,
+    Process,
+    System,
+)
 from ansible_collections.quorum.hardening.plugins.module_utils.wire import TlsOutcome
 
 ABSENT = Completed(127, "", "not found")
@@ -59,6 +65,10 @@ class FakeSystem:
                 answer = self.commands[known]
                 return answer if isinstance(answer, Completed) else Completed(0, answer, "")
         return ABSENT
+
+    def unit(self, name):
+        """As the real one, but that each unit is asked about on its own."""
+        return System.unit(self, name, together=())
 
     def processes(self):
         return [Process(pid, argv[0].rsplit("/", 1)[-1], tuple(argv), 998) for pid, argv in self.programs]

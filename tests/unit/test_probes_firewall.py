@@ -42,7 +42,7 @@ def listing(*rules):
 
 
 def filtered(*rules):
-    return FakeSystem(commands={"nft --json": listing(*rules)})
+    return FakeSystem(commands={"nft -j": listing(*rules)})
 
 
 TABLE = {"family": "inet", "table": "quorum_hardening"}

@@ -32,7 +32,7 @@ GOTO, ACCEPT = {"goto": {"target": "in_flood"}}, {"accept": None}
 
 def filtered(*rules, chain="input"):
     objects = [{"rule": {"chain": chain, "expr": list(rule)}} for rule in rules]
-    return FakeSystem(commands={"nft --json": json.dumps({"nftables": objects})})
+    return FakeSystem(commands={"nft -j": json.dumps({"nftables": objects})})
 
 
 def test_ceilings_in_words():
@@ -67,11 +67,11 @@ def test_the_model_s_words_are_those_of_the_live_table(host, tmp_path):
     c = consortium()
     path = tmp_path / "rules"
     path.write_text(ruleset(c, host))
-    script = 'nft -f "$1"; nft --json list table inet quorum_hardening'
+    script = 'nft -f "$1"; nft -j list table inet quorum_hardening'
     done = subprocess.run(
         ["unshare", "-n", "sh", "-ec", script, "sh", path], capture_output=True, text=True, check=True
     )
-    system = FakeSystem(commands={"nft --json": done.stdout})
+    system = FakeSystem(commands={"nft -j": done.stdout})
     context = audit_context(c, host, {})
     assert probes_limits.flow_limits(TABLE, system).found == context["limits"] != []
     args = {**TABLE, "ports": [53, 123]}
@@ -87,7 +87,7 @@ def test_rules_that_leave_the_port_open_count_as_every_port():
         {"rule": {"chain": "out", "expr": [*any_port, ACCEPT]}},
         {"rule": {"chain": "out", "expr": [DPORT, ACCEPT]}},
     ]
-    system = FakeSystem(commands={"nft --json": json.dumps({"nftables": objects})})
+    system = FakeSystem(commands={"nft -j": json.dumps({"nftables": objects})})
     assert probes_limits.egress_ports({**TABLE, "ports": [53]}, system).found == ["any 10.0.0.1 any"]
 
 

@@ -10,7 +10,13 @@ import time
 import pytest
 
 from ansible_collections.quorum.hardening.plugins.module_utils.probing import OutOfTime, Unreadable, time_limit
-from ansible_collections.quorum.hardening.plugins.module_utils.system import Listener, System, hex_address
+from ansible_collections.quorum.hardening.plugins.module_utils.system import (
+    TOGETHER,
+    Completed,
+    Listener,
+    System,
+    hex_address,
+)
 
 
 @pytest.fixture
@@ -125,3 +131,24 @@ def test_listeners(root):
 def test_addresses_of_both_families():
     assert hex_address("0100007F") == "127.0.0.1"
     assert hex_address("B80D0120000000000000000001000000") == "2001:db8::1"
+
+
+def test_units_that_go_together_are_read_in_one_go(monkeypatch):
+    asked = []
+
+    def answer(self, argv, stdin):
+        asked.append(argv[4:])
+        return Completed(0, "\n".join(f"Id={unit}\nDeviceAllow=a\nDeviceAllow=b\n" for unit in argv[4:]), "")
+
+    monkeypatch.setattr(System, "_run", answer)
+    system = System()
+    names = ["user.slice", "ssh.service", "nginx.service"]
+    assert [system.unit(name)["Id"] for name in names] == names
+    assert system.unit("user.slice")["DeviceAllow"] == "a\nb"
+    assert asked == [list(TOGETHER), ["nginx.service"]]
+
+
+def test_an_answer_for_too_few_units_is_none(monkeypatch):
+    monkeypatch.setattr(System, "_run", lambda self, argv, stdin: Completed(0, "LoadState=loaded\n", ""))
+    with pytest.raises(Unreadable, match=r"systemctl show ssh\.service"):
+        System().unit("ssh.service")

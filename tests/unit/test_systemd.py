@@ -205,6 +205,14 @@ def test_a_unit_whose_conditions_say_no_is_no_change() -> None:
     assert result.unmet == ["tpm.service"]
 
 
+@pytest.mark.parametrize(("after", "waited"), [(UNMET, []), (RUNS, [0.5])])
+def test_only_what_was_started_is_waited_for(after: dict[str, str], waited: list[float]) -> None:
+    slept: list[float] = []
+    systemd = Systemd({"a.service": STOPPED}, {"a.service": after})
+    Units(systemd, settle=0.5, sleep=slept.append).apply(Wish(started=["a.service"]))
+    assert slept == waited
+
+
 def test_without_settling_nobody_sleeps() -> None:
     systemd = Systemd({"a.service": STOPPED})
     units = Units(systemd, settle=0, sleep=lambda _seconds: pytest.fail("slept"))
