@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.quorum.hardening.plugins.module_utils import bao_apply, bao_plan, vault_birth, x509
-from ansible_collections.quorum.hardening.plugins.module_utils.openbao import connect
+from ansible_collections.quorum.hardening.plugins.module_utils.openbao import BaoError, connect
+
+FIRST = "Run quorum.hardening.site on its host first: without --limit, or with a --limit that names it"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def sign_all(desk: Desk, requests: Sequence[Mapping[str, Any]], ttl: str, check:
     if check or not reasons:
         return result
     crt, key = os.path.join(desk.site_directory, "site.crt"), os.path.join(desk.site_directory, "site.key")
+    if not os.path.exists(crt):
+        raise BaoError(0, f"the secret store was not brought to life yet, for {crt} is not there. {FIRST}")
     bao = connect(desk.address, desk.port, os.path.join(desk.directory, "ca.crt"), certificate=crt, key=key)
     bao.login(bao_plan.SITE)
     try:

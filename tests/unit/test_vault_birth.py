@@ -18,6 +18,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils import pgp, vault
 from ansible_collections.quorum.hardening.plugins.module_utils.openbao import BaoError
 from ansible_collections.quorum.hardening.plugins.module_utils.vault_birth import Birth
 from ansible_collections.quorum.hardening.plugins.module_utils.vault_ceremony import Ceremony, CeremonyError
+from ansible_collections.quorum.hardening.plugins.module_utils.vault_signing import Desk, sign_all
 from tests.unit.vault_fake import ROOT_TOKEN, Store, as_root_is_me, key_and_request
 
 ME = getpass.getuser()
@@ -265,3 +266,18 @@ def test_what_went_wrong_is_said(store: Store, ceremony: Ceremony) -> None:
         begin(store, ceremony)
     assert vault_ceremony.meaning(503) == "sealed"
     assert vault_ceremony.meaning(418) == "status 418"
+
+
+def test_nothing_is_signed_before_the_store_lives(birth: Birth, csr: str, tmp_path: Path) -> None:
+    desk = Desk("198.18.3.11", 8200, birth.directory, str(tmp_path / "site"))
+    wanted = {
+        "name": "vault",
+        "csr": csr,
+        "dns": ["vault"],
+        "addresses": ["198.18.3.11"],
+        "present": "",
+        "role": "server",
+    }
+    with pytest.raises(BaoError, match=r"not brought to life yet.*--limit that names it"):
+        sign_all(desk, [wanted], "1h", check=False)
+    assert sign_all(desk, [wanted], "1h", check=True)["reasons"] == {"vault": "there is none"}
