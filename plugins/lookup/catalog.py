@@ -80,6 +80,10 @@ def load(folder: str = FOLDER) -> dict[str, dict[str, Any]]:
     return records
 
 
+# At once: an action that brings this module does so before Ansible starts the processes of tasks; none reads it again.
+load()
+
+
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core ships no types
     """The ``catalog`` lookup."""
 

@@ -178,20 +178,23 @@ def readable(text: str) -> str:
     return "".join(result)
 
 
-def live(run: Runner = run_command) -> Listing | None:
-    """Our table as the kernel has it, or None where there is none. Raises NftError where nft cannot be asked."""
+def live(run: Runner = run_command, spelled: bool = True) -> Listing | None:
+    """Our table as the kernel has it, or None where there is none. Raises NftError where nft cannot be asked.
+
+    Where it is not to be ``spelled``, the text for people is left out, and with it one call of nft.
+    """
     status, tables, problem = run(["nft", "list", "tables"], "")
     if status != 0:
         raise NftError(f"nft cannot be asked: {problem.strip()}")
     if f"table {TABLE}" not in tables.splitlines():
         return None
     outputs = []
-    for option in ("-j", "-s"):
+    for option in ("-j", "-s") if spelled else ("-j",):
         status, output, problem = run(["nft", option, "list", "table", FAMILY, NAME], "")
         if status != 0:
             raise NftError(f"the table {TABLE} cannot be listed: {problem.strip()}")
         outputs.append(output)
-    return Listing(meaning(outputs[0]), readable(outputs[1]))
+    return Listing(meaning(outputs[0]), readable("".join(outputs[1:])))
 
 
 def saved(run: Runner = run_command) -> str:
@@ -200,12 +203,14 @@ def saved(run: Runner = run_command) -> str:
     return FRESH + (before.text if before else "")
 
 
-def wanted(text: str, run: Runner = run_command) -> Listing:
+def wanted(text: str, run: Runner = run_command, spelled: bool = True) -> Listing:
     """What the prepared ``text`` means, found by loading it into an empty network namespace.
+
+    ``spelled`` as for :func:`live`.
 
     Raises NftError with nft's own message where it refuses the text, or where the text makes any other table.
     """
-    script = "nft -f - && nft -j list ruleset && printf '\\0' && nft -s list ruleset"
+    script = "nft -f - && nft -j list ruleset" + (" && printf '\\0' && nft -s list ruleset" if spelled else "")
     status, output, problem = run(first_process.through(["unshare", "--net", "sh", "-c", script]), text)
     if status != 0:
         raise NftError(f"nft refuses the ruleset: {problem.strip()}")

@@ -41,21 +41,28 @@ def _runner(system: System) -> nft.Runner:
     return run
 
 
+def _both(ruleset: str, system: System, spelled: bool) -> tuple[nft.Listing, nft.Listing]:
+    """The live table and the wanted one, with or without their texts for people."""
+    run = _runner(system)
+    try:
+        live = nft.live(run, spelled)
+        wanted = nft.wanted(nft.prepared(ruleset), run, spelled)
+    except nft.NftError as problem:
+        raise Unreadable(str(problem)) from problem
+    if live is None:
+        raise Absent(f"there is no table {nft.TABLE}")
+    return live, wanted
+
+
 def firewall_table(args: Args, system: System) -> Observation:
     """How the live table differs in meaning from the wanted one. args: ruleset.
 
     found: lines as in a diff, - wanted and + live; empty when both mean the same.
     """
-    run = _runner(system)
-    try:
-        live = nft.live(run)
-        wanted = nft.wanted(nft.prepared(str(args["ruleset"])), run)
-    except nft.NftError as problem:
-        raise Unreadable(str(problem)) from problem
-    if live is None:
-        raise Absent(f"there is no table {nft.TABLE}")
+    live, wanted = _both(str(args["ruleset"]), system, spelled=False)
     if live.rules == wanted.rules:
         return Observation([], f"nft list table {nft.TABLE}")
+    live, wanted = _both(str(args["ruleset"]), system, spelled=True)
     rows = difflib.unified_diff(wanted.text.splitlines(), live.text.splitlines(), lineterm="", n=0)
     lines = [row.replace("\t", "") for row in rows if row[:1] in "+-" and row[:3] not in ("+++", "---")]
     return Observation(lines[:SHOWN_LINES] or ["the same text, another meaning"], f"nft list table {nft.TABLE}")

@@ -281,3 +281,14 @@ def test_loading_is_one_transaction(check, argv):
 def test_commands_tell_status_output_and_errors():
     assert nft.run_command(["sh", "-c", "cat; echo e >&2; exit 3"], "in") == (3, "in", "e\n")
     assert nft.run_command(["/nowhere/to/be/found"], "")[0] == 127
+
+
+def test_without_the_text_for_people_nft_is_asked_less():
+    live, wanted = host(), FakeNft(net=(0, listing(), ""))
+    assert (
+        nft.live(live, spelled=False)
+        == nft.wanted("text", wanted, spelled=False)
+        == nft.Listing(nft.meaning(listing()), "")
+    )
+    assert [argv[1] for argv, _text in live.asked] == ["list", "-j"]
+    assert "-s" not in wanted.asked[0][0][-1]

@@ -119,8 +119,8 @@ RULESET = "table inet quorum_hardening\ndelete table inet quorum_hardening\ntabl
 
 
 def compared(monkeypatch, live, wanted):
-    monkeypatch.setattr(nft, "live", lambda run: live)
-    monkeypatch.setattr(nft, "wanted", lambda text, run: wanted)
+    monkeypatch.setattr(nft, "live", lambda run, spelled: live)
+    monkeypatch.setattr(nft, "wanted", lambda text, run, spelled: wanted)
     return probes_firewall.firewall_table({"ruleset": RULESET}, FakeSystem())
 
 
