@@ -24,6 +24,7 @@ from ansible_collections.quorum.hardening.plugins.module_utils.baseline_lists im
     PATHS,
     SERVICES,
     SETUID,
+    STRICTER,
 )
 
 #: Variables of the host that :func:`baseline` looks at.
@@ -72,7 +73,9 @@ def strict(variables: Mapping[str, Any]) -> dict[str, Any]:
         found[name] = {entry: stays for entry, stays in _asked(variables.get(name)).items() if stays is False}
     ours = {**KERNEL, **NETWORK}
     asked = _asked(variables.get("host_kernel_parameters"))
-    found["host_kernel_parameters"] = {entry: value for entry, value in asked.items() if entry not in ours}
+    found["host_kernel_parameters"] = {
+        entry: value for entry, value in asked.items() if entry not in ours or str(value) in STRICTER.get(entry, ())
+    }
     found["host_mount_options"] = {
         path: list(dict.fromkeys([*MOUNTS.get(path, ()), *(options or ())]))
         for path, options in _asked(variables.get("host_mount_options")).items()

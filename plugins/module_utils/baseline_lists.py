@@ -34,6 +34,13 @@ KERNEL = {
     "net.core.bpf_jit_harden": "2",
 }
 
+#: Values by which an inventory asks for more than ours: the audit follows them, and finds any other a failure.
+STRICTER = {
+    "kernel.yama.ptrace_scope": ("3",),
+    "kernel.perf_event_paranoid": ("4",),
+    "net.ipv4.conf.*.arp_ignore": ("2",),
+}
+
 #: Kernel parameters of the network. Forwarding comes first: writing it sets others back.
 NETWORK = {
     "net.ipv4.ip_forward": "0",

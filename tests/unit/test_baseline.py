@@ -85,6 +85,10 @@ def test_exceptions(variables: dict[str, Any], inside: dict[str, list[str]], out
             {"host_kernel_parameters": {"kernel.sysrq": 1, "net.ipv4.ip_forward": None, "vm.x": 1}},
             {"host_kernel_parameters": {"vm.x": 1}},
         ),
+        (
+            {"host_kernel_parameters": {"kernel.yama.ptrace_scope": 3, "kernel.perf_event_paranoid": 2}},
+            {"host_kernel_parameters": {"kernel.yama.ptrace_scope": 3}},
+        ),
         ({"host_swap": "encrypted"}, {"host_swap": "encrypted"}),
     ],
 )
