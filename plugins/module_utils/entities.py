@@ -228,7 +228,7 @@ def from_plain(cls: type[T], data: Mapping[str, Any]) -> T:
 
 
 @functools.cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
+def _hints(cls: Hashable) -> dict[str, Any]:
     """The annotations of a record; to resolve them takes longer than to fill it."""
     return typing.get_type_hints(cls)
 
