@@ -81,21 +81,26 @@ def local(row: dict[str, Any]) -> bool:
 
 
 def ratios(rows: Rows, host: str) -> dict[str, float]:
-    """The figures of one host: seconds of the floor, and multiples of it."""
+    """The figures of one host: seconds of the floor, and multiples of the floors measured right before and after."""
     mine = [row for row in rows if row["host"] == host]
-    floor = statistics.median(row["seconds"] for row in mine if row["task"].startswith("Bench | floor"))
+    floors = {row["task"][-1]: row["seconds"] for row in mine if row["task"].startswith("Bench | floor")}
     first, second = ([row for row in mine if f"bench_{which}" in row["tags"]] for which in ("first", "second"))
+
+    def over(seconds: float, *around: str) -> float:
+        return seconds / statistics.mean(floors[number] for number in around)
+
     figures = {
-        "floor_seconds": floor,
-        "first_run": sum(row["seconds"] for row in first) / floor,
-        "second_run": sum(row["seconds"] for row in second) / floor,
+        "floor_seconds": statistics.median(floors.values()),
+        "first_run": over(sum(row["seconds"] for row in first), "2", "3"),
+        "second_run": over(sum(row["seconds"] for row in second), "3", "4"),
         "second_run_changed": float(len([row for row in second if row["changed"]])),
         "round_trips": float(len([row for row in second if not local(row)])),
     }
-    audits = {"first_audit": "Bench | first audit", "audit": "Bench | audit"}
-    return figures | {
-        key: row["seconds"] / floor for key, task in audits.items() for row in mine if row["task"] == task
-    }
+    seconds = {row["task"]: row["seconds"] for row in mine}
+    if "Bench | audit" in seconds:
+        figures["first_audit"] = over(seconds["Bench | first audit"], "5", "6")
+        figures["audit"] = over(seconds["Bench | audit"], "6", "7")
+    return figures
 
 
 def medians(rows: Rows, hosts: list[str]) -> dict[str, float]:
@@ -124,7 +129,7 @@ def virgin(hosts: list[str]) -> None:
 
 def table(found: dict[int, dict[str, float]]) -> bool:
     """Print the figures; whether an aim is missed."""
-    print("medians over the hosts; multiples of one module call that does nothing, at that number of hosts")
+    print("medians over the hosts; multiples of the module calls right before and after that do nothing")
     print(
         f"  {'hosts':>5} {'floor':>9} {'first run':>10} {'second run':>11} {'first audit':>12} {'audit':>7} "
         f"{'round trips':>12}"
