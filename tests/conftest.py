@@ -19,6 +19,7 @@ from xdist.scheduler import LoadScopeScheduling, Scheduling
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests import evidence as _evidence
+from tests.driver import MANAGED
 
 evidence = _evidence.evidence
 
@@ -49,8 +50,9 @@ def stream(nodeid: str) -> str:
     """
     path, found = Path(nodeid.partition("::")[0]), PARAMETER.search(nodeid)
     kind, about, host = path.parent.name, path.stem.removeprefix("test_"), found[1] if found else ""
-    if kind == "undo":  # one stream for each host that shuts its controller out
-        return nodeid.rpartition("-")[2]
+    if kind in ("undo", "alone"):  # one stream for each host that goes through it
+        words = nodeid.partition("[")[2].rstrip("]").split("-")
+        return next(word for word in words if word in MANAGED)
     if kind != "testinfra":
         return "one"
     if about in ("segments", "vault"):
