@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .probes_all import REGISTRY
+from .probes_all import probes_for
 from .probing import ERROR, FAILED, NOT_APPLICABLE, PASSED, Registry, run_probes
 from .redaction import safe
 from .score import worst
@@ -107,7 +107,7 @@ def metrics(result: Mapping[str, Any], moment: float) -> str:
 
 
 def audit(
-    expectations: str = EXPECTATIONS, state: str = STATE, registry: Registry = REGISTRY, system: System | None = None
+    expectations: str = EXPECTATIONS, state: str = STATE, registry: Registry | None = None, system: System | None = None
 ) -> list[str]:
     """Look, write the result down, and give the lines for the journal.
 
@@ -116,7 +116,9 @@ def audit(
     with open(expectations, "rb") as handle:
         content = handle.read()
     begun = time.monotonic()
-    results = run_probes(json.loads(content)["probes"], registry, system or System(), TIMEOUT)
+    probes = json.loads(content)["probes"]
+    known = registry or probes_for(probe["probe"] for probe in probes)
+    results = run_probes(probes, known, system or System(), TIMEOUT)
     now = datetime.datetime.now(datetime.timezone.utc)
     finished = now.isoformat(timespec="seconds")
     result = document(results, socket.gethostname(), finished, time.monotonic() - begun, digest(content))

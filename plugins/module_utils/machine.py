@@ -8,29 +8,22 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
-import socket
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import first_process, mounts
+from .dpkg import DPKG_STATUS, DPKG_UPDATES, marked, parse_packages
 from .ground import Names, Seen
+from .kernel import audit_answers
 from .purging import removable
 from .tree import digest
 
-DPKG_STATUS = "/var/lib/dpkg/status"
-#: Changes of state that dpkg had not yet worked into its status file when it was cut short; the files are numbers.
-DPKG_UPDATES = "/var/lib/dpkg/updates"
-INSTALLED = "install ok installed"
-HELD = "hold ok installed"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 #: Where the second factors of administrators lie, one file each.
 SECOND_FACTORS = "/etc/ssh/second_factor.d"
 CAP_SYS_MODULE = 16
 CAP_SYS_TIME = 25
 CAP_SYSLOG = 34
-AUDIT_GET = 1000
 
 
 def _text(path: str) -> str:
@@ -39,37 +32,6 @@ def _text(path: str) -> str:
             return handle.read()
     except OSError:
         return ""
-
-
-def parse_packages(status: str) -> dict[str, tuple[str, str]]:
-    """Installed packages of a dpkg status file: name to (version, architecture)."""
-    found = {}
-    for block in status.split("\n\n"):
-        fields = dict(
-            line.split(": ", 1) for line in block.splitlines() if line[:1] not in (" ", "\t") and ": " in line
-        )
-        if fields.get("Status") in (INSTALLED, HELD):
-            found[fields["Package"]] = (fields.get("Version", ""), fields.get("Architecture", ""))
-    return found
-
-
-def marked(status: str, updates: Iterable[str] = ()) -> tuple[list[str], list[str]]:
-    """Packages of a dpkg status file that are on hold, and those that are neither whole nor gone; both sorted.
-
-    :param updates: names in :data:`DPKG_UPDATES`; a journal counts as one more that is not whole.
-    """
-    held, halfway = [], []
-    # Nearly all are whole: only the others' paragraphs are looked at.
-    for found in re.finditer(r"^Status: (?!install ok installed$)(\S+) (\S+) (\S+)$", status, re.MULTILINE):
-        block = status[status.rfind("\n\n", 0, found.start()) + 1 : found.start()]
-        name = re.search(r"^Package: (\S+)$", block, re.MULTILINE)
-        want, error, state = found.groups()
-        if name and want == "hold":
-            held.append(name[1])
-        if name and (error != "ok" or state not in ("installed", "config-files", "not-installed")):
-            halfway.append(name[1])
-    halfway += ["(dpkg's journal)"] * any(name.isdigit() for name in updates)
-    return sorted(held), sorted(halfway)
 
 
 def missing(wanted: Iterable[str], installed: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -87,22 +49,6 @@ def parse_release(text: str) -> dict[str, str]:
     """Variables of an ``os-release`` file."""
     pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
-
-
-def audit_answers() -> bool:
-    """Whether the kernel's audit subsystem talks to us; it does not to a container."""
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 9) as link:
-            link.settimeout(0.5)
-            link.send(struct.pack("=IHHII", 16, AUDIT_GET, 1, 1, 0))
-            return answer_is_status(link.recv(4096))
-    except OSError:
-        return False
-
-
-def answer_is_status(answer: bytes) -> bool:
-    """Whether a netlink answer is the audit status rather than a refusal."""
-    return len(answer) >= 16 and struct.unpack_from("=IH", answer)[1] == AUDIT_GET
 
 
 class Machine:

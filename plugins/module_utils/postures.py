@@ -18,6 +18,7 @@ from . import mounts
 from .commands import HostError, Runner, must
 from .first_process import MOUNTINFO, PATIENCE, seen, through
 from .ground import Names
+from .kernel import encrypted, loaded, parameter_pattern, swap_areas
 from .mounts import Walked
 
 #: Writes texts (of a JSON object on standard input, path to text) and says which path refused with which error number.
@@ -66,33 +67,6 @@ class Plan:
     def add(self, what: str, before: str, after: str, do: Callable[[], None]) -> None:
         """Append one step."""
         self.steps.append(Step(what, before, after, do))
-
-
-def parameter_pattern(name: str) -> str:
-    """Path of a parameter below /proc/sys; a name with slashes may hold dots (an interface's, say)."""
-    return name if "/" in name else name.replace(".", "/")
-
-
-def loaded(modules: str) -> dict[str, int]:
-    """Loaded modules and how many things use each, of the text of /proc/modules."""
-    rows = (line.split() for line in modules.splitlines())
-    return {row[0]: int(row[2]) for row in rows if len(row) > 2 and row[2].isdigit()}
-
-
-def swap_areas(swaps: str) -> dict[str, int]:
-    """Swap areas and the KiB in use of each, of the text of /proc/swaps; compressed memory is no disk."""
-    rows = (line.split() for line in swaps.splitlines()[1:])
-    return {row[0]: int(row[3]) for row in rows if len(row) > 3 and not os.path.basename(row[0]).startswith("zram")}
-
-
-def encrypted(area: str, root: str = "") -> bool:
-    """Whether a swap area lies on a device that the kernel encrypts."""
-    name = os.path.basename(os.path.realpath(area))
-    try:
-        with open(f"{root}/sys/block/{name}/dm/uuid", encoding="utf-8") as handle:
-            return handle.read().startswith("CRYPT-")
-    except OSError:
-        return False
 
 
 class Posture:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from . import (
     probes_access,
     probes_books,
-    probes_credentials,
     probes_files,
     probes_firewall,
-    probes_geth,
     probes_hids,
     probes_host,
     probes_kernel,
@@ -19,17 +21,21 @@ from . import (
     probes_patch,
     probes_sessions,
     probes_ssh,
-    probes_tls,
 )
 from .probing import Registry
 
-REGISTRY: Registry = {
+if TYPE_CHECKING:
+    # Also for those who pack this for a host: they follow what is imported.
+    from . import probes_credentials, probes_geth, probes_tls
+
+    FAMILIES = (probes_credentials, probes_geth, probes_tls)
+
+#: What every host is asked.
+ORDINARY: Registry = {
     **probes_access.PROBES,
     **probes_books.PROBES,
-    **probes_credentials.PROBES,
     **probes_files.PROBES,
     **probes_firewall.PROBES,
-    **probes_geth.PROBES,
     **probes_hids.PROBES,
     **probes_host.PROBES,
     **probes_kernel.PROBES,
@@ -37,5 +43,16 @@ REGISTRY: Registry = {
     **probes_patch.PROBES,
     **probes_sessions.PROBES,
     **probes_ssh.PROBES,
-    **probes_tls.PROBES,
 }
+#: What some duties bring along; it takes a tenth of an audit to load, and most hosts ask nothing of it.
+OF_DUTIES = ("probes_credentials", "probes_geth", "probes_tls")
+
+
+def probes_for(names: Iterable[str] | None = None) -> Registry:
+    """All probes, or at least those of them that are called by one of ``names``."""
+    if names is not None and set(names) <= ORDINARY.keys():
+        return ORDINARY
+    found = dict(ORDINARY)
+    for family in OF_DUTIES:
+        found.update(import_module(f".{family}", __package__).PROBES)
+    return found

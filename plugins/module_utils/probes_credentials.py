@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from typing import Any
 
 from .one_time import Refusal, parse
-from .probing import Absent, Args, Observation, Unreadable
+from .probing import Absent, Args, Observation
 from .system import System
 
 
@@ -64,32 +62,4 @@ def _weak(text: str) -> bool:
     )
 
 
-def host_keys(args: Args, system: System) -> Observation:
-    """Host keys that lie on the disk, offered or not. args: path. found: "type bits" of each, sorted."""
-    path = str(args["path"])
-    names = [name for name in system.listdir(path) or () if name.startswith("ssh_host_") and name.endswith("_key.pub")]
-    private = [name for name in system.listdir(path) or () if name.startswith("ssh_host_") and name.endswith("_key")]
-    found = [_described(system.read(f"{path}/{name}") or "") for name in names]
-    found += [f"{name[9:-4]} unknown" for name in private if f"{name}.pub" not in names]
-    if not found:
-        raise Absent(f"{path} holds no host key")
-    return Observation(sorted(found), path)
-
-
-def _described(line: str) -> str:
-    """Type and size of a public key."""
-    try:
-        blob = base64.b64decode(line.split()[1], validate=True)
-        fields, rest = [], blob
-        while rest:
-            (size,) = struct.unpack_from(">I", rest)
-            fields.append(rest[4 : 4 + size])
-            rest = rest[4 + size :]
-        kind = fields[0].decode("ascii")
-        bits = int.from_bytes(fields[2], "big").bit_length() if kind == "ssh-rsa" else 8 * len(fields[-1])
-    except (IndexError, ValueError, struct.error) as problem:
-        raise Unreadable(f"a host key cannot be read: {problem}") from problem
-    return f"{kind} {bits}"
-
-
-PROBES = {"pam_auth": pam_auth, "second_factors": second_factors, "host_keys": host_keys}
+PROBES = {"pam_auth": pam_auth, "second_factors": second_factors}

@@ -23,7 +23,7 @@ def table_objects(system: System, family: str, table: str) -> list[Mapping[str, 
     if done.code == 127:
         raise Absent("nft is not installed")
     if done.code != 0:
-        if "No such file or directory" in done.err:
+        if nft.ABSENT in done.err:
             raise Absent(f"there is no table {family} {table}")
         raise Unreadable(f"nft list table: {done.err.strip() or done.code}")
     try:

@@ -9,7 +9,7 @@ import json
 import time
 from ipaddress import ip_address
 
-from .machine import audit_answers
+from .kernel import audit_answers
 from .probes_access import assigned_values
 from .probes_host import programs_named
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from .machine import DPKG_STATUS, parse_packages
+from .dpkg import DPKG_STATUS, parse_packages
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable
 from .system import Listener, Process, System
 

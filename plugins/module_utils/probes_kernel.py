@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 
 from .first_process import STATUS
-from .postures import encrypted, loaded, parameter_pattern, swap_areas
+from .kernel import encrypted, loaded, parameter_pattern, swap_areas
 from .probing import Absent, Args, Inapplicable, Observation
 from .system import System
 

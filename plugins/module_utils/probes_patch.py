@@ -11,7 +11,7 @@ import re
 import time
 from typing import Any
 
-from .machine import DPKG_STATUS, DPKG_UPDATES, marked
+from .dpkg import DPKG_STATUS, DPKG_UPDATES, marked
 from .patch_run import STATE, TIME, installed, version_key
 from .probing import Absent, Args, Inapplicable, Observation, Unreadable
 from .system import Process, System

@@ -16,12 +16,17 @@ import stat as stat_module
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import first_process
 from .probing import Absent, Unreadable
-from .wire import TlsOutcome, exchange, json_rpc, tls_handshake
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from .wire import TlsOutcome
 
 PIECE, MAX_PIECES = 64 * 1024, 64
 TCP_LISTEN = "0A"
@@ -35,6 +40,11 @@ TOGETHER = (
     "quorum-firewall.service",
     "quorum-patch.timer",
 )
+
+
+def _wire() -> ModuleType:
+    """What speaks over sockets; it brings TLS, which is slow to load and of which most hosts ask nothing."""
+    return import_module(".wire", __package__)
 
 
 @dataclass(frozen=True)
@@ -247,15 +257,17 @@ class System:
 
     def json_rpc(self, path: str, method: str) -> Any:
         """Result of a reading JSON-RPC call over a unix socket: see :func:`wire.json_rpc`."""
-        return json_rpc(self._path(path), method)
+        return _wire().json_rpc(self._path(path), method)
 
     def exchange(self, address: str, port: int, payload: bytes) -> bytes | None:
         """Answer to a plain TCP request: see :func:`wire.exchange`."""
-        return exchange(address, port, payload)
+        answer: bytes | None = _wire().exchange(address, port, payload)
+        return answer
 
     def tls(self, address: str, port: int, maximum: str = "", authority: str = "") -> TlsOutcome:
         """A TLS handshake without a client certificate: see :func:`wire.tls_handshake`."""
-        return tls_handshake(address, port, maximum, self._path(authority) if authority else "")
+        done: TlsOutcome = _wire().tls_handshake(address, port, maximum, self._path(authority) if authority else "")
+        return done
 
     def socket_inodes(self, pid: int) -> set[int]:
         """Inodes of the sockets a process holds; Unreadable when its descriptors may not be seen."""

@@ -90,7 +90,7 @@ results:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.hardening.plugins.module_utils.probes_all import REGISTRY
+from ansible_collections.quorum.hardening.plugins.module_utils.probes_all import probes_for
 from ansible_collections.quorum.hardening.plugins.module_utils.probing import run_probes
 from ansible_collections.quorum.hardening.plugins.module_utils.system import System
 
@@ -113,7 +113,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    results = run_probes(module.params["probes"], REGISTRY, System(), module.params["timeout"])
+    probes = module.params["probes"]
+    registry = probes_for(probe["probe"] for probe in probes)
+    results = run_probes(probes, registry, System(), module.params["timeout"])
     module.exit_json(changed=False, results=results)
 
 

@@ -17,8 +17,8 @@ FOLDER = os.path.join(ROOT, "plugins", "module_utils")
 MAIN = f"from {PACKAGE}.{{module}} import main\n\nraise SystemExit(main())\n"
 #: The earliest day that a zip file can hold: the real one would make every build another.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-_FROM_MODULE = re.compile(rf"^from (?:\.|{re.escape(PACKAGE)}\.)(\w+) import ", re.MULTILINE)
-_FROM_PACKAGE = re.compile(rf"^from (?:\.|{re.escape(PACKAGE)}) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+_FROM_MODULE = re.compile(rf"^ *from (?:\.|{re.escape(PACKAGE)}\.)(\w+) import ", re.MULTILINE)
+_FROM_PACKAGE = re.compile(rf"^ *from (?:\.|{re.escape(PACKAGE)}) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 
 def imported(text: str) -> set[str]:

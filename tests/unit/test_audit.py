@@ -48,9 +48,15 @@ def test_the_module_looks_and_changes_nothing(monkeypatch, tmp_path):
     assert set(options["probes"]["suboptions"]) == set(spec["probes"]["options"])
 
 
+def test_what_a_duty_brings_is_loaded_where_it_is_asked_for():
+    assert set(probes_all.probes_for(["file_facts"])) == set(probes_all.ORDINARY)
+    assert set(probes_all.probes_for(["file_facts", "node_list"])) == set(probes_all.probes_for())
+    assert {"node_list", "tls_front", "second_factors"} <= set(probes_all.probes_for()) - set(probes_all.ORDINARY)
+
+
 def test_every_probe_has_a_name_of_its_own():
-    assert all(function.__name__ == name for name, function in probes_all.REGISTRY.items())
-    assert all(function.__doc__ for function in probes_all.REGISTRY.values())
+    assert all(function.__name__ == name for name, function in probes_all.probes_for().items())
+    assert all(function.__doc__ for function in probes_all.probes_for().values())
 
 
 class Lookup(catalog.LookupModule):

@@ -13,7 +13,7 @@ import yaml
 
 from ansible_collections.quorum.hardening.plugins.module_utils import catalog
 from ansible_collections.quorum.hardening.plugins.module_utils.judge import RULES
-from ansible_collections.quorum.hardening.plugins.module_utils.probes_all import REGISTRY
+from ansible_collections.quorum.hardening.plugins.module_utils.probes_all import probes_for
 from ansible_collections.quorum.hardening.plugins.module_utils.probing import OPERATORS
 
 FOLDER = pathlib.Path(__file__).parents[2] / "catalog"
@@ -40,7 +40,7 @@ def test_every_id_of_the_checklist_and_no_other():
 
 
 def test_the_catalogue_is_consistent():
-    assert catalog.problems(RECORDS, REGISTRY, OPERATORS) == []
+    assert catalog.problems(RECORDS, probes_for(), OPERATORS) == []
 
 
 def test_operators_of_schema_and_code_are_the_same():
@@ -49,7 +49,7 @@ def test_operators_of_schema_and_code_are_the_same():
 
 def test_every_probe_function_is_used():
     used = {probe["probe"] for record in RECORDS.values() for probe in record.get("probes", [])}
-    assert used == set(REGISTRY)
+    assert used == set(probes_for())
 
 
 def test_guards_are_rules_of_the_preflight_that_serve_the_control():
@@ -95,13 +95,13 @@ def test_sources_name_what_the_checklist_says():
 def test_problems_are_named(change, said):
     bare = {**RECORDS["HOST-01"], "implemented": False, "probes": [], "guards": [], "sabotage": []}
     records = {**RECORDS, "HOST-01": {**bare, **change}}
-    assert any(said in line for line in catalog.problems(records, REGISTRY, OPERATORS))
+    assert any(said in line for line in catalog.problems(records, probes_for(), OPERATORS))
 
 
 def test_missing_and_strange_files_are_named():
     records = {name: record for name, record in RECORDS.items() if name != "PTM-14"}
     records["ZZZ-01"] = {"id": "ZZZ-01"}
-    lines = catalog.problems(records, REGISTRY, OPERATORS)
+    lines = catalog.problems(records, probes_for(), OPERATORS)
     assert "PTM-14: no file" in lines
     assert "ZZZ-01: not an id of the checklist" in lines
 

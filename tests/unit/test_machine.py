@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.quorum.hardening.plugins.module_utils import certificates, machine
+from ansible_collections.quorum.hardening.plugins.module_utils import certificates, kernel, machine
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, Outcome, must, run
+from ansible_collections.quorum.hardening.plugins.module_utils.dpkg import marked, parse_packages
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Ground, Names, Seen
+from ansible_collections.quorum.hardening.plugins.module_utils.kernel import answer_is_status, audit_answers
 from ansible_collections.quorum.hardening.plugins.module_utils.machine import (
     Machine,
-    answer_is_status,
-    audit_answers,
     describe,
-    marked,
     missing,
-    parse_packages,
     parse_release,
     settled,
 )
@@ -149,7 +147,7 @@ def test_audit_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_arguments: object) -> None:
         raise OSError(93, "Protocol not supported")
 
-    monkeypatch.setattr(machine.socket, "socket", refused)
+    monkeypatch.setattr(kernel.socket, "socket", refused)
     assert not audit_answers()
 
 

@@ -88,5 +88,18 @@ def test_find_meets_what_stands_out_and_nothing_else(tmp_path: Path) -> None:
         "loose",
         "open",
     ]
-    stranger = mounts.walked(run(mounts.walk([str(tmp_path)], {4711}, {os.getgid()})).out)
-    assert "plain" in {os.path.basename(one.path) for one in stranger}
+    for users, groups in (({4711}, {os.getgid()}), ({os.getuid()}, {4711})):
+        stranger = mounts.walked(run(mounts.walk([str(tmp_path)], users, groups)).out)
+        assert {"plain", "link"} <= {os.path.basename(one.path) for one in stranger}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_is_roots_in_part_is_looked_at(tmp_path: Path) -> None:
+    for name in ("plain", "grouped"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    (tmp_path / "link").symlink_to("plain")
+    os.chown(tmp_path / "plain", 4711, 0)
+    os.chown(tmp_path / "grouped", 0, 4711)
+    os.chown(tmp_path / "link", 4711, 0, follow_symlinks=False)
+    unowned = mounts.walked(run(mounts.walk([str(tmp_path)], {0}, {0})).out)
+    assert {"plain", "grouped", "link"} == {os.path.basename(one.path) for one in unowned}

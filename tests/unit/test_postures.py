@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.quorum.hardening.plugins.module_utils import mounts, postures
+from ansible_collections.quorum.hardening.plugins.module_utils import kernel, mounts, postures
 from ansible_collections.quorum.hardening.plugins.module_utils.commands import HostError, Outcome, run
 from ansible_collections.quorum.hardening.plugins.module_utils.ground import Names
 from ansible_collections.quorum.hardening.plugins.module_utils.postures import Posture
@@ -283,6 +283,6 @@ def test_an_error_of_the_system_names_the_step() -> None:
 
 
 def test_names_with_slashes_may_hold_dots() -> None:
-    assert postures.parameter_pattern("net/ipv4/conf/eth0.7/accept_ra") == "net/ipv4/conf/eth0.7/accept_ra"
-    assert postures.parameter_pattern("kernel.sysrq") == "kernel/sysrq"
+    assert kernel.parameter_pattern("net/ipv4/conf/eth0.7/accept_ra") == "net/ipv4/conf/eth0.7/accept_ra"
+    assert kernel.parameter_pattern("kernel.sysrq") == "kernel/sysrq"
     assert {"nosuid", "nodev", "noexec"} <= mounts.FLAGS

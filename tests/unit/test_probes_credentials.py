@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from probe_fakes import FakeSystem
 
 from ansible_collections.quorum.hardening.plugins.module_utils.one_time import OPTIONS, Factor, render
 from ansible_collections.quorum.hardening.plugins.module_utils.probes_credentials import PROBES
-from ansible_collections.quorum.hardening.plugins.module_utils.probing import Absent, Unreadable
+from ansible_collections.quorum.hardening.plugins.module_utils.probing import Absent
 from ansible_collections.quorum.hardening.plugins.module_utils.system import FileStat
 
 FOLDER = "/etc/ssh/second_factor.d"
@@ -67,35 +65,3 @@ def test_pam_auth():
     assert seen.found == ["@include common-auth", "auth required pam_x.so a=b", "-auth optional pam_y.so"]
     with pytest.raises(Absent):
         PROBES["pam_auth"]({"path": "/p"}, FakeSystem())
-
-
-def key(kind, *fields):
-    blob = b"".join(len(f).to_bytes(4, "big") + f for f in (kind.encode(), *fields))
-    return f"{kind} {base64.b64encode(blob).decode()} root@host"
-
-
-def keys(files):
-    given = {f"/etc/ssh/{name}": text for name, text in files.items()}
-    return PROBES["host_keys"]({"path": "/etc/ssh"}, FakeSystem(files=given)).found
-
-
-def test_host_keys():
-    rsa = key("ssh-rsa", b"\x01\x00\x01", b"\x00" + (1 << 3071).to_bytes(384, "big"))
-    found = keys(
-        {
-            "ssh_host_ed25519_key": "",
-            "ssh_host_ed25519_key.pub": key("ssh-ed25519", bytes(32)),
-            "ssh_host_rsa_key.pub": rsa,
-            "ssh_host_ecdsa_key": "",
-            "sshd_config": "",
-        }
-    )
-    assert found == ["ecdsa unknown", "ssh-ed25519 256", "ssh-rsa 3072"]
-
-
-def test_host_keys_that_are_not_there_or_no_keys():
-    with pytest.raises(Absent):
-        keys({"sshd_config": ""})
-    for text in ("", "ssh-rsa !", "ssh-rsa AAAA", key("ssh-rsa", b"\x01")):
-        with pytest.raises(Unreadable):
-            keys({"ssh_host_rsa_key.pub": text})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 
 import pytest
@@ -140,3 +141,35 @@ def test_exceptions_in_the_file_are_named(text, found):
 def test_no_file_no_exceptions():
     with pytest.raises(Absent):
         probes_ssh.sshd_exceptions({"path": "/etc/ssh/sshd_config", "users": []}, FakeSystem())
+
+
+def key(kind, *fields):
+    blob = b"".join(len(f).to_bytes(4, "big") + f for f in (kind.encode(), *fields))
+    return f"{kind} {base64.b64encode(blob).decode()} root@host"
+
+
+def keys(files):
+    given = {f"/etc/ssh/{name}": text for name, text in files.items()}
+    return probes_ssh.host_keys({"path": "/etc/ssh"}, FakeSystem(files=given)).found
+
+
+def test_host_keys():
+    rsa = key("ssh-rsa", b"\x01\x00\x01", b"\x00" + (1 << 3071).to_bytes(384, "big"))
+    found = keys(
+        {
+            "ssh_host_ed25519_key": "",
+            "ssh_host_ed25519_key.pub": key("ssh-ed25519", bytes(32)),
+            "ssh_host_rsa_key.pub": rsa,
+            "ssh_host_ecdsa_key": "",
+            "sshd_config": "",
+        }
+    )
+    assert found == ["ecdsa unknown", "ssh-ed25519 256", "ssh-rsa 3072"]
+
+
+def test_host_keys_that_are_not_there_or_no_keys():
+    with pytest.raises(Absent):
+        keys({"sshd_config": ""})
+    for text in ("", "ssh-rsa !", "ssh-rsa AAAA", key("ssh-rsa", b"\x01")):
+        with pytest.raises(Unreadable):
+            keys({"ssh_host_rsa_key.pub": text})
