@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.quorum.hardening.plugins.module_utils import baseline, limits, views
 from ansible_collections.quorum.hardening.plugins.module_utils.entities import Consortium, Host
-from ansible_collections.quorum.hardening.plugins.module_utils.flows import flows, in_order
+from ansible_collections.quorum.hardening.plugins.module_utils.flows import Flow, flows, in_order
 from ansible_collections.quorum.hardening.plugins.module_utils.patch_plan import DEFAULTS, patching
 from ansible_collections.quorum.hardening.plugins.module_utils.rules_credentials import truth, wants_second_factor
 from ansible_collections.quorum.hardening.plugins.module_utils.ruleset import by_family, ruleset
@@ -71,9 +71,9 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
         "sudo_asks": asks,
         "sudo_free": [*_FREE, *([] if asks else ["ALL"])],
         "jump_addresses": views.jump_addresses(c),
-        "ssh_sources": _sources(c, me, 22),
-        "rpc_sources": _sources(c, me, me.ports["rpc"]),
-        "vault_sources": _sources(c, me, me.ports["vault"]),
+        "ssh_sources": _sources(table, me, 22),
+        "rpc_sources": _sources(table, me, me.ports["rpc"]),
+        "vault_sources": _sources(table, me, me.ports["vault"]),
         "log_targets": [f"{target.address} {target.port}" for target in me.log_targets],
         "egress": sorted(
             f"{flow.protocol} {address} {flow.port}"
@@ -81,10 +81,10 @@ def audit_context(c: Consortium, host: str, variables: Mapping[str, Any]) -> dic
             if host in flow.source_hosts
             for address in _spread(a for a in flow.target_addresses if a not in me.own())
         ),
-        "tessera_p2p_sources": _sources(c, me, me.ports["tessera_p2p"]),
-        "tessera_q2t_sources": _sources(c, me, me.ports["tessera_q2t"]),
+        "tessera_p2p_sources": _sources(table, me, me.ports["tessera_p2p"]),
+        "tessera_q2t_sources": _sources(table, me, me.ports["tessera_q2t"]),
         "name_and_time_servers": _name_and_time_servers(me),
-        "limits": _limits(c, me),
+        "limits": _limits(c, table, me),
         "ruleset": ruleset(c, host),
         "listeners": listeners(me),
         "addresses": sorted(me.own()),
@@ -127,15 +127,15 @@ def listeners(me: Host) -> list[dict[str, Any]]:
     return found
 
 
-def _sources(c: Consortium, me: Host, port: int) -> list[str]:
+def _sources(table: Sequence[Flow], me: Host, port: int) -> list[str]:
     """Who may open a TCP connection to ``port`` of this host, by the flows."""
-    table = [f for f in flows(c) if f.protocol == "tcp" and f.port == port and me.name in f.target_hosts]
-    return sorted(_spread(a for flow in table for a in flow.source_addresses if a not in me.own()))
+    mine = [f for f in table if f.protocol == "tcp" and f.port == port and me.name in f.target_hosts]
+    return sorted(_spread(a for flow in mine for a in flow.source_addresses if a not in me.own()))
 
 
-def _limits(c: Consortium, me: Host) -> list[str]:
+def _limits(c: Consortium, table: Sequence[Flow], me: Host) -> list[str]:
     """The ceilings of all flows that arrive at this host, in words."""
-    arriving = (flow for flow in flows(c) if me.name in flow.target_hosts)
+    arriving = (flow for flow in table if me.name in flow.target_hosts)
     return sorted({line for flow in arriving for line in limits.spelled(flow, limits.arriving(c, me, flow))})
 
 
