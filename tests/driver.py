@@ -26,6 +26,8 @@ FACTORS = ROOT / "build" / "lab" / "second_factor"
 CONTROLLER = ROOT / "lab" / "ctl"
 RUNS = ROOT / "build" / "runs"
 PREFIX = "qh-"
+#: Where a host writes what its own audit found.
+OWN_AUDIT = "/var/lib/quorum.hardening/audit/last.json"
 
 VALIDATORS = ("validator1", "validator2", "validator3", "validator4")
 MANAGED = ("jump", "vault", "database", "tessera", "monitoring", *VALIDATORS)
@@ -149,6 +151,14 @@ def play(playbook: str, *arguments: str, timeout: int = 1500, inventory: Path = 
         for host, row in _RECAP.findall(tail)
     }
     return Run(done.rc, text, recap, time.monotonic() - begun)
+
+
+def audited(host: str) -> dict[str, Any]:
+    """Have the host audit itself now, the way its timer does; its result."""
+    done = sh(host, f"systemctl start quorum-audit.service && cat {OWN_AUDIT}", timeout=300)
+    assert done.ok, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
 
 
 def report() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.driver import MANAGED, ROOT, VALIDATORS, Run, address, broken, play, report, sh, statuses
+from tests.driver import MANAGED, ROOT, VALIDATORS, Run, address, audited, broken, play, report, sh, statuses
 
 CATALOG = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "catalog").glob("*.yml"))}
 DONE = sorted(name for name, record in CATALOG.items() if record["implemented"])
@@ -226,3 +226,20 @@ def test_a_caller_without_a_certificate_gets_no_answer() -> None:
     assert Path(ROOT / "build/report/index.html").exists()
     done = sh("app", f"curl -sS -k -o /dev/null -w '%{{http_code}}' https://{target}:8545/")
     assert done.out.strip() in ("400", "000"), "a caller without a certificate got an answer"
+
+
+def test_every_host_says_of_itself_what_the_controller_says() -> None:
+    run = play("audit")
+    assert run.recap, run.out[-2000:]
+    told = statuses(report())
+    probes = {(row["host"], row["control"]): row for row in report()["results"]}
+    for host in MANAGED:
+        own = audited(host)["controls"]
+        # The report adds the inventory's findings and waivers to what the probes saw: those cells have another source.
+        theirs = {
+            control: told[host, control]
+            for control in own
+            if not probes[host, control]["waiver"]
+            and not any(o["probe"].startswith(("preflight", "register")) for o in probes[host, control]["observations"])
+        }
+        assert {control: own[control] for control in theirs} == theirs, host

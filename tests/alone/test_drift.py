@@ -4,23 +4,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
-from tests.driver import MANAGED, play, report, sh, statuses
+from tests.driver import MANAGED, OWN_AUDIT, audited, sh
 
-LAST = "/var/lib/quorum.hardening/audit/last.json"
 GAUGES = "/var/lib/quorum.hardening/audit/quorum-audit.prom"
 BROKEN = "/etc/security/limits.d/90-quorum-hardening.conf"
-
-
-def audited(host: str) -> dict[str, Any]:
-    """Have the host audit itself now, the way its timer does; its result."""
-    done = sh(host, "systemctl start quorum-audit.service && cat " + LAST, timeout=300)
-    assert done.ok, done.err
-    found: dict[str, Any] = json.loads(done.out)
-    return found
 
 
 def said(host: str, moment: str) -> list[tuple[str, str]]:
@@ -63,13 +53,13 @@ def test_what_is_broken_is_noticed_and_what_is_mended_too(host: str) -> None:
 @pytest.mark.parametrize("host", MANAGED)
 def test_only_root_and_the_metrics_reader_read_the_result(host: str) -> None:
     audited(host)
-    stranger = sh(host, f"runuser -u nobody -- cat {LAST}")
+    stranger = sh(host, f"runuser -u nobody -- cat {OWN_AUDIT}")
     assert not stranger.ok
     assert "Permission denied" in stranger.err
     assert not sh(host, "runuser -u nobody -- ls /var/lib/quorum.hardening").ok
     assert not sh(host, "runuser -u nobody -- cat /etc/quorum.hardening/audit.json").ok
     # A group for one process, without making anybody a member: exactly what a service of that group gets.
-    reader = f"setpriv --reuid nobody --regid quorum-metrics --clear-groups cat {LAST} {GAUGES}"
+    reader = f"setpriv --reuid nobody --regid quorum-metrics --clear-groups cat {OWN_AUDIT} {GAUGES}"
     assert sh(host, reader).ok
     for beyond in ("/var/lib/quorum.hardening/overlay/host.json", "/var/lib/quorum.hardening/runs"):
         assert not sh(host, f"setpriv --reuid nobody --regid quorum-metrics --clear-groups ls {beyond}/. ").ok
@@ -85,20 +75,3 @@ def test_the_audit_can_write_nothing_but_its_result(host: str) -> None:
     done = sh(host, probe)
     assert not done.ok
     assert done.err.count("Read-only file system") == 3, done.err
-
-
-def test_every_host_says_of_itself_what_the_controller_says() -> None:
-    run = play("audit")
-    assert run.recap, run.out[-2000:]
-    told = statuses(report())
-    probes = {(row["host"], row["control"]): row for row in report()["results"]}
-    for host in MANAGED:
-        own = audited(host)["controls"]
-        # The report adds the inventory's findings and waivers to what the probes saw: those cells have another source.
-        theirs = {
-            control: told[host, control]
-            for control in own
-            if not probes[host, control]["waiver"]
-            and not any(o["probe"].startswith(("preflight", "register")) for o in probes[host, control]["observations"])
-        }
-        assert {control: own[control] for control in theirs} == theirs, host

@@ -121,8 +121,8 @@ def test_nobody_but_root_sees_or_changes_what_the_watch_knows(host: str) -> None
 
 
 @pytest.mark.evidence("HOST-03", "applied")
-def test_our_own_changes_renew_and_a_run_without_any_wakes_nobody() -> None:
-    host = WATCHED[0]
+@pytest.mark.parametrize("host", WATCHED[:1])
+def test_our_own_changes_renew_and_a_run_without_any_wakes_nobody(host: str) -> None:
     check(host)
     since = cursor(host)
     # A file of ours that a person has spoilt: the run puts it right, and the watch says who was there before it.
