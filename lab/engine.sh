@@ -19,12 +19,12 @@ if [ "$1" = stop ]; then
     exit 0
 fi
 
-[ "$(id -u)" = 0 ] || { echo "The lab needs root (network namespaces, bridges, debootstrap): run make with sudo or as root." >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "The lab needs root (network namespaces, bridges, mmdebstrap): run make with sudo or as root." >&2; exit 1; }
 set --
 command -v docker >/dev/null || set -- docker.io
 # A client alone is not an engine.
 docker info >/dev/null 2>&1 || command -v dockerd >/dev/null || set -- docker.io
-for pair in debootstrap:debootstrap ip:iproute2 iptables:iptables nft:nftables ssh:openssh-client nsenter:util-linux \
+for pair in mmdebstrap:mmdebstrap ip:iproute2 iptables:iptables nft:nftables ssh:openssh-client nsenter:util-linux \
     gpg:gnupg openssl:openssl; do
     command -v "${pair%%:*}" >/dev/null || set -- "$@" "${pair##*:}"
 done

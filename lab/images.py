@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the lab's images: debootstrap, import, one build step. A tag carries the recipe's hash, so it is a cache."""
+"""Makes the lab's images: a tree of Debian imported, one build step. A tag carries the recipe's hash: it is a cache."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlparse
 
-from common import LAB, LabError, run, step, succeeds
+from common import LabError, persist, run, step, succeeds
 
 RECIPE = Path(__file__).resolve().parent / "image"
 PROXY = "http://198.18.0.3:3142"
@@ -66,29 +65,35 @@ def lets_in_root(image: str) -> bool:
     return "/minimal-" in image
 
 
+def debian(release: str, target: Path, *options: str) -> None:
+    """A tree of this release with what base.txt names, as a folder or, where the target ends in .tar, packed."""
+    main, security = mirrors()
+    lists = [(main, release), (main, f"{release}-updates"), (security, f"{release}-security")]
+    sources = [f"deb {url} {suite} main" for url, suite in lists]
+    include = ",".join(packages("base.txt"))
+
+    def fill() -> None:
+        if target.is_dir():
+            shutil.rmtree(target)  # half of one
+        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", *options, release, target, *sources)
+
+    persist(fill)
+
+
 def base(release: str) -> str:
-    """The imported debootstrap tree of a release; made when missing. Its tag depends on the base list alone."""
+    """The imported tree of a release; made when missing. Its tag depends on the base list alone."""
     digest = hashlib.sha256((RECIPE / "base.txt").read_bytes()).hexdigest()[:12]
     name = f"quorum-lab/base-{release}:{digest}"
-    if succeeds("docker", "image", "inspect", name):
-        return name
-    main, security = mirrors()
-    debs = LAB / "debs" / release
-    debs.mkdir(parents=True, exist_ok=True)
-    include = ",".join(packages("base.txt"))
-    with step(f"debootstrap {release}"), tempfile.TemporaryDirectory(prefix=f"lab-{release}-") as scratch:
-        tree = Path(scratch) / "root"
-        run("debootstrap", "--variant=minbase", f"--include={include}", f"--cache-dir={debs}", release, tree, main)
-        lists = [(main, release), (main, f"{release}-updates"), (security, f"{release}-security")]
-        (tree / "etc/apt/sources.list").write_text("".join(f"deb {url} {suite} main\n" for url, suite in lists))
-        for name_ in ("hosts", "hostname", "resolv.conf"):  # the machine's own; the lab's init fills them
-            (tree / "etc" / name_).write_text("")
-        with subprocess.Popen(["tar", "-C", str(tree), "-c", "."], stdout=subprocess.PIPE) as tar:
-            imported = subprocess.run(
-                ["docker", "import", "-", name], stdin=tar.stdout, capture_output=True, check=False
+    if not succeeds("docker", "image", "inspect", name):
+        with step(f"tree of Debian {release}"), tempfile.TemporaryDirectory(prefix=f"lab-{release}-") as scratch:
+            tree = Path(scratch) / "root.tar"
+            # The machine's own files came along; the lab's init fills them.
+            debian(
+                release,
+                tree,
+                '--customize-hook=cd "$1/etc" && for name in hosts hostname resolv.conf; do : >$name; done',
             )
-        if imported.returncode or tar.returncode:
-            raise LabError(f"docker import of {release} failed: {imported.stderr.decode().strip()}")
+            run("docker", "import", tree, name)
     return name
 
 
@@ -108,7 +113,8 @@ def build(kind: str, release: str) -> None:
     options = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
     with step(f"image {kind} {release}"):
         # The classic builder: BuildKit's client part is a package of its own on Debian.
-        run("env", "DOCKER_BUILDKIT=0", "docker", "build", "--network=host", "-t", name, *options, RECIPE)
+        command = ("env", "DOCKER_BUILDKIT=0", "docker", "build", "--network=host", "-t", name, *options, RECIPE)
+        persist(lambda: run(*command))
 
 
 def ensure(kinds: list[str]) -> None:
@@ -116,8 +122,8 @@ def ensure(kinds: list[str]) -> None:
     wanted = [(kind, release) for kind in kinds for release in VARIANTS[kind][0]]
     if all(succeeds("docker", "image", "inspect", tag(kind, release)) for kind, release in wanted):
         return
-    if not shutil.which("debootstrap"):
-        raise LabError("debootstrap is missing: apt-get install debootstrap")
+    if not shutil.which("mmdebstrap"):
+        raise LabError("mmdebstrap is missing: apt-get install mmdebstrap")
     releases = sorted({release for _kind, release in wanted})
 
     def of_release(release: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the disk of the lab's virtual machine: a debootstrap tree written into partitions, without a loop mount.
+"""Makes the disk of the lab's virtual machine: a tree of Debian written into partitions, without a loop mount.
 
 Kept in the cache folder under the hash of its recipe; a disk there is used by every checkout.
 """
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import CACHE, LAB, run, step
+from common import CACHE, run, step
 from images import RECIPE as HOST_RECIPE
-from images import mirrors, packages
+from images import debian, packages
 
 RECIPE = Path(__file__).resolve().parent / "vm"
 MIB = 1024 * 1024
@@ -31,7 +31,7 @@ PARTITIONS = {
     "var-audit": ("/var/log/audit", 192),
 }
 #: What Debian machines need for all this, as program -> package.
-NEEDS = {"debootstrap": "debootstrap", "mke2fs": "e2fsprogs", "sfdisk": "fdisk", "chroot": "coreutils"}
+NEEDS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "sfdisk": "fdisk", "chroot": "coreutils"}
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,7 @@ def ensure(release: str) -> Image:
 
 def plant(release: str, tree: Path) -> None:
     """A Debian with kernel and packages, as a provider delivers it."""
-    main, security = mirrors()
-    debs = LAB / "debs" / release
-    debs.mkdir(parents=True, exist_ok=True)
-    include = ",".join(packages("base.txt"))
-    run("debootstrap", "--variant=minbase", f"--include={include}", f"--cache-dir={debs}", release, tree, main)
-    lists = [(main, release), (main, f"{release}-updates"), (security, f"{release}-security")]
-    (tree / "etc/apt/sources.list").write_text("".join(f"deb {url} {suite} main\n" for url, suite in lists))
+    debian(release, tree)
     shutil.copytree(RECIPE / "tree", tree, dirs_exist_ok=True)
     (tree / "etc/hostname").write_text("vm\n")
     (tree / "etc/hosts").write_text("127.0.0.1\tlocalhost\n127.0.1.1\tvm\n")
@@ -97,7 +91,7 @@ def plant(release: str, tree: Path) -> None:
     with mounted(tree):
         run("env", "-i", f"PATH={os.defpath}:/usr/sbin:/sbin", "chroot", tree, "/setup.sh", *listed)
     (tree / "setup.sh").unlink()
-    (tree / "etc/resolv.conf").write_text("")  # debootstrap copies the machine's own
+    (tree / "etc/resolv.conf").write_text("")  # the machine's own came along
 
 
 @contextlib.contextmanager

@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# test.sh SCENARIO...: scenarios one after the other; beside them what needs no host, as hosts are waited for more than
+# worked on. All is kept in build/test/; what failed is shown once more at the end, where a reader looks first.
+set -u -o pipefail
+cd "$(dirname "$0")/.."
+logs=build/test
+rm -rf "$logs" build/evidence
+mkdir -p "$logs"
+
+beside() {
+    for part in lint unit; do
+        echo "  beside the scenarios: $part ($logs/$part.log)"
+        nice -n 10 make "$part" >"$logs/$part.log" 2>&1 || touch "$logs/$part.failed"
+        tail -n 1 "$logs/$part.log"
+    done
+}
+
+beside &
+for name in "$@"; do
+    lab/step "scenario $name" lab/scenario.sh "$name" 2>&1 | tee "$logs/scenario-$name.log" && continue
+    touch "$logs/scenario-$name.failed"
+    break
+done
+wait
+
+shopt -s nullglob
+failed=("$logs"/*.failed)
+for mark in "${failed[@]}"; do
+    log=${mark%.failed}.log
+    echo "==> failed: the end of $log"
+    tail -n 80 "$log"
+done
+exit $((${#failed[@]} > 0))
