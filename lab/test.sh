@@ -1,8 +1,8 @@
-#!/bin/bash
+#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # test.sh SCENARIO...: scenarios one after the other; beside them what needs no host, as hosts are waited for more than
 # worked on. All is kept in build/test/; what failed is shown once more at the end, where a reader looks first.
-set -u -o pipefail
+set -eu
 cd "$(dirname "$0")/.."
 logs=build/test
 rm -rf "$logs" build/evidence
@@ -18,17 +18,17 @@ beside() {
 
 beside &
 for name in "$@"; do
-    lab/step "scenario $name" lab/scenario.sh "$name" 2>&1 | tee "$logs/scenario-$name.log" && continue
-    touch "$logs/scenario-$name.failed"
-    break
+    { lab/step "scenario $name" lab/scenario.sh "$name" 2>&1 || touch "$logs/scenario-$name.failed"; } |
+        tee "$logs/scenario-$name.log"
+    [ ! -e "$logs/scenario-$name.failed" ] || break
 done
 wait
 
-shopt -s nullglob
-failed=("$logs"/*.failed)
-for mark in "${failed[@]}"; do
-    log=${mark%.failed}.log
-    echo "==> failed: the end of $log"
-    tail -n 80 "$log"
+status=0
+for mark in "$logs"/*.failed; do
+    [ -e "$mark" ] || continue
+    status=1
+    echo "==> failed: the end of ${mark%.failed}.log"
+    tail -n 80 "${mark%.failed}.log"
 done
-exit $((${#failed[@]} > 0))
+exit $status
