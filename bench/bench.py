@@ -162,6 +162,7 @@ def main() -> int:
     parser.add_argument(
         "--peer", help="roles of another collection, namespace.collection.role[,...]: see bench/peers.md"
     )
+    parser.add_argument("--peer-vars", default="{}", help="variables for that role, as JSON")
     parser.add_argument("--collections", help="folder that holds ansible_collections with the peer")
     chosen = parser.parse_args()
     counts = sorted({int(count) for count in chosen.hosts.split(",")})
@@ -175,9 +176,8 @@ def main() -> int:
             print(f"{count} hosts: {json.dumps(found[count])}", flush=True)
             if chosen.peer:
                 virgin(hosts)
-                peer = measured(
-                    ROOT / "bench/peer.yml", hosts, "-e", f"bench_peer={chosen.peer}", collections=chosen.collections
-                )
+                options = ("-e", f"bench_peer={chosen.peer}", "-e", chosen.peer_vars)
+                peer = measured(ROOT / "bench/peer.yml", hosts, *options, collections=chosen.collections)
                 found[count]["peer_first_run"] = medians(peer, hosts)["first_run"]
                 found[count]["peer_second_run"] = medians(peer, hosts)["second_run"]
     missed = table(found)
