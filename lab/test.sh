@@ -16,6 +16,8 @@ beside() {
     done
 }
 
+# What runs in the background of a script does not hear a Ctrl-C.
+trap 'kill 0' INT
 beside &
 for name in "$@"; do
     { lab/step "scenario $name" lab/scenario.sh "$name" 2>&1 || touch "$logs/scenario-$name.failed"; } |
